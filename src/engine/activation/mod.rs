@@ -1,0 +1,122 @@
+//! Activations: what a unit makes of its pre-activation a.
+//!
+//! Those that look at one unit alone are a value f(a) beside its derivative f′(a), one file each. Softmax looks at
+//! all units of a row and has a file of its own kind. A new one is a file here and a line in [`each_alone!`].
+
+pub mod softmax;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::matrix::Matrix;
+use super::non_finite::Operand;
+use super::trace::Walker;
+use softmax::SoftmaxForward;
+
+macro_rules! each_alone {
+    ($($module:ident $variant:ident $documentation:literal),+ $(,)?) => {
+        $(mod $module;)+
+
+        /// What a unit makes of its pre-activation.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Activation {
+            $(#[doc = $documentation] $variant,)+
+            /// exp(a_j) / Σ exp(a_k): the units of a row share 1.
+            Softmax,
+        }
+
+        impl Activation {
+            /// From pre-activations `[examples][units]` to what the layer puts out.
+            pub fn forward(self, a: &Matrix) -> Activated {
+                match self {
+                    $(Self::$variant => {
+                        let outputs = a.map($module::value);
+                        let derivatives = a.zip(&outputs, $module::derivative);
+                        Activated::Alone { outputs: Arc::new(outputs), derivatives }
+                    })+
+                    Self::Softmax => Activated::Softmax(softmax::forward(a)),
+                }
+            }
+        }
+    };
+}
+
+each_alone! {
+    linear Linear "h = a",
+    sigmoid Sigmoid "h = 1/(1 + e^−a)",
+    tanh Tanh "h = tanh a",
+    relu Relu "h = a above zero, else 0",
+    leaky_relu LeakyRelu "h = a above zero, else 0.01·a",
+    softplus Softplus "h = ln(1 + e^a), and a itself above 20",
+}
+
+/// Outputs h and how they hang on the pre-activations, as they stand in the trace.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Activated {
+    /// Each unit on its own pre-activation alone.
+    Alone {
+        /// h, `[examples][units]`
+        #[schema(schema_with = super::schema::matrix)]
+        outputs: Arc<Matrix>,
+        /// ∂h/∂a, `[examples][units]`
+        #[schema(schema_with = super::schema::matrix)]
+        derivatives: Matrix,
+    },
+    /// Each unit on all pre-activations of its row.
+    Softmax(SoftmaxForward),
+}
+
+/// Deltas `[examples][units]` and what came up on the way to them.
+pub struct Blamed {
+    /// −∂E/∂a
+    pub deltas: Matrix,
+    /// The sums that softmax needs, as they stand in the trace.
+    pub weighted_errors: Option<Vec<f64>>,
+}
+
+impl Activated {
+    /// h, `[examples][units]`
+    pub fn outputs(&self) -> &Arc<Matrix> {
+        match self {
+            Self::Alone { outputs, .. } | Self::Softmax(SoftmaxForward { outputs, .. }) => outputs,
+        }
+    }
+
+    /// From errors −∂E/∂h to deltas −∂E/∂a, both `[examples][units]`.
+    pub fn backward(&self, errors: &Matrix) -> Blamed {
+        match self {
+            Self::Alone { derivatives, .. } => {
+                let deltas = errors.zip(derivatives, |error, slope| error * slope);
+                Blamed { deltas, weighted_errors: None }
+            }
+            Self::Softmax(softmax) => softmax.backward(errors),
+        }
+    }
+
+    pub(super) fn walk(&self, walker: &mut Walker) {
+        match self {
+            Self::Alone { outputs, derivatives } => {
+                walker.matrix("outputs", outputs);
+                walker.matrix("derivatives", derivatives);
+            }
+            Self::Softmax(softmax) => softmax.walk(walker),
+        }
+    }
+
+    /// What one delta was computed from.
+    pub(super) fn delta_operands(&self, errors: &Matrix, shared: Option<&[f64]>, at: (usize, usize)) -> Vec<Operand> {
+        let error = Operand::at("errors", at, errors);
+        match (self, shared) {
+            (Self::Alone { derivatives, .. }, _) => vec![error, Operand::at("derivatives", at, derivatives)],
+            (Self::Softmax(softmax), shared) => {
+                let mut operands = vec![Operand::at("outputs", at, &softmax.outputs), error];
+                operands.extend(shared.map(|sums| Operand::new("weighted_errors", vec![at.0], sums[at.0])));
+                operands
+            }
+        }
+    }
+}

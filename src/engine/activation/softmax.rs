@@ -1,0 +1,59 @@
+//! Softmax: h_j = e^a_j / Σ_k e^a_k, the units of a row share 1.
+//!
+//! The row's largest pre-activation m is taken off first, so that no exponential overflows:
+//! h_j = e^(a_j − m) / Σ_k e^(a_k − m). Every unit hangs on every pre-activation of its row, so there is no single
+//! slope a unit: ∂h_k/∂a_j = h_k·([k = j] − h_j), and from errors e the deltas are
+//! δ_j = h_j·(e_j − s) with s = Σ_k e_k·h_k.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Blamed;
+use crate::engine::matrix::{Matrix, sum};
+use crate::engine::trace::Walker;
+use crate::engine::{math, schema};
+
+/// What softmax computes on its way to its outputs.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SoftmaxForward {
+    /// Each row's largest pre-activation m, `[examples]`
+    #[schema(schema_with = schema::per_example)]
+    maxima: Vec<f64>,
+    /// e^(a − m), `[examples][units]`
+    #[schema(schema_with = schema::matrix)]
+    exponentials: Matrix,
+    /// Σ e^(a − m), `[examples]`
+    #[schema(schema_with = schema::per_example)]
+    sums: Vec<f64>,
+    /// h, `[examples][units]`
+    #[schema(schema_with = schema::matrix)]
+    pub(super) outputs: Arc<Matrix>,
+}
+
+impl SoftmaxForward {
+    pub(super) fn walk(&self, walker: &mut Walker) {
+        walker.vector("maxima", &self.maxima);
+        walker.matrix("exponentials", &self.exponentials);
+        walker.vector("sums", &self.sums);
+        walker.matrix("outputs", &self.outputs);
+    }
+
+    pub(super) fn backward(&self, errors: &Matrix) -> Blamed {
+        let weighted_error = |(e, h): (&[f64], &[f64])| sum(e.iter().zip(h).map(|(e, h)| e * h));
+        let shared: Vec<f64> = errors.iter_rows().zip(self.outputs.iter_rows()).map(weighted_error).collect();
+        let delta = |row, unit| self.outputs.at(row, unit) * (errors.at(row, unit) - shared[row]);
+        Blamed { deltas: Matrix::from_fn(errors.rows(), errors.columns(), delta), weighted_errors: Some(shared) }
+    }
+}
+
+pub(super) fn forward(a: &Matrix) -> SoftmaxForward {
+    let (n, units) = (a.rows(), a.columns());
+    let largest = |row: &[f64]| row.iter().copied().reduce(|m, a| if a > m { a } else { m }).unwrap_or(0.0);
+    let maxima: Vec<f64> = a.iter_rows().map(largest).collect();
+    let exponentials = Matrix::from_fn(n, units, |row, unit| math::exp(a.at(row, unit) - maxima[row]));
+    let sums: Vec<f64> = exponentials.iter_rows().map(|row| sum(row.iter().copied())).collect();
+    let outputs = Matrix::from_fn(n, units, |row, unit| exponentials.at(row, unit) / sums[row]);
+    SoftmaxForward { maxima, exponentials, sums, outputs: Arc::new(outputs) }
+}

@@ -1,0 +1,54 @@
+//! The name of a layer, and which names are names at all.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::limits::NAME_CHARACTERS;
+
+/// The form of every name, as a regular expression for the API's description.
+pub const NAME_PATTERN: &str = "^[a-z0-9][a-z0-9._-]{0,62}$";
+
+/// A text that is no name.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error(
+    "a name has 1 to {NAME_CHARACTERS} characters out of a-z, 0-9, '.', '_' and '-', and starts with a letter or a digit"
+)]
+pub struct NotAName;
+
+/// Whether a text has the form of a name.
+pub fn check_name(text: &str) -> Result<(), NotAName> {
+    let letter_or_digit = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let starts_well = text.starts_with(letter_or_digit);
+    let goes_on_well = text.chars().all(|c| letter_or_digit(c) || matches!(c, '.' | '_' | '-'));
+    if starts_well && goes_on_well && text.len() <= NAME_CHARACTERS { Ok(()) } else { Err(NotAName) }
+}
+
+/// The name of a layer: given, or `layer1`, `layer2`, … by its place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct LayerName(Arc<str>);
+
+impl LayerName {
+    /// The name, where the text is one.
+    pub fn parse(text: &str) -> Result<Self, NotAName> {
+        check_name(text).map(|()| Self(text.into()))
+    }
+
+    /// The name of a layer that was given none, by its index among its neighbours.
+    pub fn by_place(index: usize) -> Self {
+        Self(format!("layer{}", index + 1).into())
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for LayerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

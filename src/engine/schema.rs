@@ -1,0 +1,123 @@
+//! How the engine's values are described to readers of the API: shapes and limits in one place.
+
+use utoipa::openapi::schema::{AdditionalProperties, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, OneOf, OneOfBuilder, RefOr, Schema};
+use utoipa::openapi::{Array, ArrayBuilder};
+
+use super::name::NAME_PATTERN;
+use crate::limits::{Limits, NAME_CHARACTERS, SEED_MAX};
+
+/// A finite double.
+pub fn number() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Number)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Double)))
+        .minimum(Some(f64::MIN))
+        .maximum(Some(f64::MAX))
+        .build()
+}
+
+/// A row of at least one number and at most as many as a layer has units.
+pub fn row() -> Array {
+    array(number(), 1, Limits::default().units)
+}
+
+/// `[rows][columns]`: at least one of each.
+pub fn matrix() -> Array {
+    array(row(), 1, Limits::default().examples)
+}
+
+/// One number for each example of the batch.
+pub fn per_example() -> Array {
+    array(number(), 1, Limits::default().examples)
+}
+
+/// A vector or a matrix.
+pub fn tensor() -> OneOf {
+    OneOfBuilder::new().item(row()).item(matrix()).build()
+}
+
+/// Whether a layer has biases, or their values.
+pub fn bias() -> OneOf {
+    OneOfBuilder::new()
+        .description(Some("true: starting at zero; false: none; values: one for each unit"))
+        .item(ObjectBuilder::new().schema_type(Type::Boolean))
+        .item(row())
+        .build()
+}
+
+/// A batch of rows; a single flat row is a batch of one.
+pub fn rows() -> OneOf {
+    OneOfBuilder::new()
+        .description(Some("A batch of rows, `[examples][units]`; a single flat row is taken as a batch of one."))
+        .item(row())
+        .item(matrix())
+        .build()
+}
+
+/// The name of a session, a layer or a preset.
+pub fn name() -> Object {
+    text(1, NAME_CHARACTERS, "A name.").pattern(Some(NAME_PATTERN)).build()
+}
+
+/// The SHA-256 of all parameters and optimizer state, in hexadecimal.
+pub fn state_hash() -> Object {
+    text(64, 64, "SHA-256 of all parameters, in hexadecimal.").pattern(Some("^[0-9a-f]{64}$")).build()
+}
+
+/// An RFC 6901 pointer.
+pub fn pointer() -> Object {
+    text(0, 4_096, "An RFC 6901 pointer; empty for the whole.").build()
+}
+
+/// A text for people.
+pub fn prose() -> Object {
+    text(0, 4_096, "A text for people.").build()
+}
+
+/// A count of something, or a step's number.
+pub fn count() -> Object {
+    integer(0, SEED_MAX).build()
+}
+
+/// The seed of a stream of random numbers.
+pub fn seed() -> Object {
+    integer(0, SEED_MAX).description(Some("The seed of `numpy.random.default_rng`.")).build()
+}
+
+/// Indices into a quantity, the outermost first.
+pub fn index() -> Array {
+    array(count(), 0, 3)
+}
+
+/// The number of inputs of a network or of units of a layer.
+pub fn units() -> Object {
+    integer(1, Limits::default().units as u64).build()
+}
+
+/// An array of bounded length.
+pub fn array(items: impl Into<RefOr<Schema>>, min: usize, max: usize) -> Array {
+    ArrayBuilder::new().items(items.into()).min_items(Some(min)).max_items(Some(max)).build()
+}
+
+/// An object that takes no property but the named ones.
+pub fn closed(object: ObjectBuilder) -> ObjectBuilder {
+    object.additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+}
+
+fn text(min: usize, max: usize, description: &str) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::new(Type::String))
+        .min_length(Some(min))
+        .max_length(Some(max))
+        .description(Some(description))
+}
+
+#[allow(clippy::cast_precision_loss, reason = "no limit passes 2^53")]
+fn integer(min: u64, max: u64) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::new(Type::Integer))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .minimum(Some(min as f64))
+        .maximum(Some(max as f64))
+}

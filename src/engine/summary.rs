@@ -1,0 +1,155 @@
+//! A trace without its matrices: what is left when a client asks for less.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::layer::{LayerBackward, LayerKind};
+use super::loss::Loss;
+use super::math::sqrt;
+use super::matrix::{Matrix, sum};
+use super::name::LayerName;
+use super::optimizer::Optimizer;
+use super::schema;
+use super::tensor::{Named, Tensor};
+use super::trace::{LayerUpdate, LossTrace, Trace};
+use std::sync::Arc;
+
+/// Outputs, loss, and one norm a layer.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TraceSummary {
+    /// The outputs alone; left out of `trace=none`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forward: Option<ForwardSummary>,
+    /// The loss, where there are targets
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<LossSummary>,
+    /// The size of each layer's gradient; left out of `trace=none`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backward: Option<BackwardSummary>,
+    /// The size of each layer's change
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub update: Option<UpdateSummary>,
+}
+
+/// The forward pass in short.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ForwardSummary {
+    /// ŷ, `[examples][outputs]`
+    #[schema(schema_with = schema::matrix)]
+    pub outputs: Arc<Matrix>,
+}
+
+/// The loss in short.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LossSummary {
+    /// Which loss
+    pub kind: Loss,
+    /// The mean over the examples
+    #[schema(schema_with = schema::number)]
+    pub value: f64,
+}
+
+/// The backward pass in short.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct BackwardSummary {
+    /// The layers from the outputs down
+    #[schema(max_items = 1000)]
+    pub layers: Vec<LayerGradientNorm>,
+}
+
+/// One layer's gradient in short.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LayerGradientNorm {
+    /// The layer's name
+    #[schema(schema_with = schema::name)]
+    pub name: LayerName,
+    /// The layer's kind
+    pub kind: LayerKind,
+    /// √(Σ g²) over all its parameters
+    #[schema(schema_with = schema::number)]
+    pub gradient_norm: f64,
+}
+
+/// The update in short.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct UpdateSummary {
+    /// The optimizer with the settings that this step used; left out of `trace=none`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub optimizer: Option<Optimizer>,
+    /// The layers from the outputs down; left out of `trace=none`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 1000)]
+    pub layers: Option<Vec<LayerChangeNorm>>,
+    /// The same batch's loss with the parameters after the step; only where the step was made
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::number, required = false)]
+    pub loss_after: Option<f64>,
+}
+
+/// One layer's change in short.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LayerChangeNorm {
+    /// The layer's name
+    #[schema(schema_with = schema::name)]
+    pub name: LayerName,
+    /// √(Σ Δ²) over all its parameters
+    #[schema(schema_with = schema::number)]
+    pub change_norm: f64,
+}
+
+impl TraceSummary {
+    /// Outputs, loss, and the norms of each layer's gradient and change.
+    pub fn of(trace: &Trace) -> Self {
+        let gradient = |layer: &LayerBackward| LayerGradientNorm {
+            name: layer.name().clone(),
+            kind: layer.kind(),
+            gradient_norm: norm(layer.gradients(), |gradient| gradient),
+        };
+        let change = |layer: &LayerUpdate| LayerChangeNorm {
+            name: layer.name.clone(),
+            change_norm: norm(&layer.parameters, |update| &update.change),
+        };
+        Self {
+            forward: Some(ForwardSummary { outputs: Arc::clone(&trace.forward.outputs) }),
+            loss: trace.loss.as_ref().map(LossSummary::of),
+            backward: trace
+                .backward
+                .as_ref()
+                .map(|backward| BackwardSummary { layers: backward.layers.iter().map(gradient).collect() }),
+            update: trace.update.as_ref().map(|update| UpdateSummary {
+                optimizer: Some(update.optimizer.clone()),
+                layers: Some(update.layers.iter().map(change).collect()),
+                loss_after: update.loss_after,
+            }),
+        }
+    }
+
+    /// The loss alone, before and after.
+    pub fn loss_of(trace: &Trace) -> Self {
+        let after = trace.update.as_ref().and_then(|update| update.loss_after);
+        Self {
+            forward: None,
+            loss: trace.loss.as_ref().map(LossSummary::of),
+            backward: None,
+            update: after.map(|after| UpdateSummary { optimizer: None, layers: None, loss_after: Some(after) }),
+        }
+    }
+}
+
+impl LossSummary {
+    fn of(loss: &LossTrace) -> Self {
+        Self { kind: loss.kind, value: loss.value }
+    }
+}
+
+/// The Euclidean norm over all of a layer's tensors, scaled by the largest value so that no square overflows.
+fn norm<T>(named: &Named<T>, tensor: impl Fn(&T) -> &Tensor) -> f64 {
+    let values = || named.iter().flat_map(|(_, entry)| tensor(entry).values()).map(|value| value.abs());
+    let largest = values().fold(0.0, |largest: f64, value| if value > largest { value } else { largest });
+    if largest == 0.0 {
+        return 0.0;
+    }
+    // A norm of finite numbers may itself pass the largest double; it is then as large as a double can be.
+    let norm = largest * sqrt(sum(values().map(|value| (value / largest) * (value / largest))));
+    if norm.is_finite() { norm } else { f64::MAX }
+}

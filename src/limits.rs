@@ -1,0 +1,81 @@
+//! Every limit of the service: its name, its value and the reason for the number.
+//!
+//! A limit is checked before the thing it bounds is allocated or computed. Nothing else lives here:
+//! the rooms that enforce a limit own the behaviour. Tests lower single fields to reach both sides cheaply.
+
+use std::time::Duration;
+
+/// The limits one server runs under. `Limits::default()` is what the product ships with.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a request body. A batch of 1,000 rows of 784 inputs is about 15 MB of text.
+    pub body_bytes: usize,
+    /// Bytes of an answer, estimated from its count of numbers before anything is computed. The full trace of
+    /// 784-128-64-10 with a batch of 32 is about 12 MB by that estimate.
+    pub answer_bytes: u64,
+    /// Multiply-adds of one request's products. 10^10 keep one core busy for a few seconds, which is as long
+    /// as a client without a progress report should wait.
+    pub multiply_adds: u64,
+    /// Inputs of a network, and units of one layer. 65,536 is a 256 × 256 picture.
+    pub units: usize,
+    /// Layers of a network. The telephone game needs 100; ten times that leaves room to look further.
+    pub layers: usize,
+    /// Parameters of one network: 16 MB as numbers, and as JSON still one answer.
+    pub parameters: usize,
+    /// Rows of one batch.
+    pub examples: usize,
+    /// Sessions kept at once: a large class, each student with several.
+    pub sessions: usize,
+    /// Parameters of all sessions together: 800 MB, so that a small machine is not exhausted by large networks.
+    pub parameters_total: usize,
+    /// Sessions in one page of a listing.
+    pub page: usize,
+    /// A computation with more multiply-adds than this leaves the async threads. About 100 µs of work: moving to
+    /// another thread costs a tenth of that.
+    pub inline_multiply_adds: u64,
+    /// An answer above this many (estimated) bytes is written to JSON off the async threads, for the same reason.
+    pub inline_answer_bytes: u64,
+    /// Connections open at once; more wait in the listener's backlog.
+    pub connections: usize,
+    /// Time for a client to send a whole request head, silence included.
+    pub head_timeout: Duration,
+    /// Time for a client to send a whole request body.
+    pub body_timeout: Duration,
+    /// Time that running requests are given when the server is asked to stop.
+    pub stop_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 32 << 20,
+            answer_bytes: 64 << 20,
+            multiply_adds: 10_000_000_000,
+            units: 65_536,
+            layers: 1_000,
+            parameters: 2_000_000,
+            examples: 65_536,
+            sessions: 10_000,
+            parameters_total: 100_000_000,
+            page: 1_000,
+            inline_multiply_adds: 50_000,
+            inline_answer_bytes: 256 << 10,
+            connections: 10_000,
+            head_timeout: Duration::from_secs(5),
+            body_timeout: Duration::from_secs(30),
+            stop_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Characters of a name (session, layer, preset): what fits a DNS label, so that a name can stand anywhere.
+pub const NAME_CHARACTERS: usize = 63;
+
+/// The largest seed: 2^53 − 1, the largest integer that every JSON client reads back unchanged.
+pub const SEED_MAX: u64 = (1 << 53) - 1;
+
+/// Problems named in one refusal; the first ones help, the thousandth does not.
+pub const FAULTS_NAMED: usize = 20;
+
+/// Bytes that one number takes in an answer at the most: `-2.2250738585072014e-308` and a comma.
+pub const NUMBER_BYTES: u64 = 25;
