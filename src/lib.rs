@@ -3,4 +3,6 @@
 //! The rooms and who may look into whom are told in ARCHITECTURE.md; a test holds the table.
 
 pub mod engine;
+pub mod http;
 pub mod limits;
+pub mod session;

@@ -79,3 +79,6 @@ pub const FAULTS_NAMED: usize = 20;
 
 /// Bytes that one number takes in an answer at the most: `-2.2250738585072014e-308` and a comma.
 pub const NUMBER_BYTES: u64 = 25;
+
+/// The largest number that a start can be drawn with, either sign. A network that starts beyond it only overflows.
+pub const INIT_MAX: f64 = 1e6;

@@ -48,5 +48,13 @@ pub fn cost(model: &Model, examples: usize, extent: Extent) -> Cost {
         Extent::Backward => 3 * products,
         Extent::Step => 4 * products,
     };
-    Cost { multiply_adds: products, answer_bytes: numbers * NUMBER_BYTES + (model.layers().len() as u64 + 1) * LAYER_BYTES }
+    Cost {
+        multiply_adds: products,
+        answer_bytes: numbers * NUMBER_BYTES + (model.layers().len() as u64 + 1) * LAYER_BYTES,
+    }
+}
+
+/// The most bytes that a model's parameters can take as JSON.
+pub fn parameters_bytes(model: &Model) -> u64 {
+    model.parameters() as u64 * NUMBER_BYTES
 }

@@ -50,7 +50,6 @@ impl Matrix {
         &self.values
     }
 
-
     /// One row.
     pub fn row(&self, row: usize) -> &[f64] {
         &self.values[row * self.columns..(row + 1) * self.columns]

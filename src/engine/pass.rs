@@ -130,9 +130,7 @@ fn run_backward(model: &Model, forward: &Forward, targets: &Matrix) -> Backward 
 fn run_update(optimizer: Optimizer, forward: &Forward, backward: &Backward) -> Update {
     let updated = |(before, backward): (&LayerForward, &LayerBackward)| LayerUpdate {
         name: backward.name().clone(),
-        parameters: backward
-            .gradients()
-            .map(|name, gradient| optimizer.update(&before.parameters()[name], gradient)),
+        parameters: backward.gradients().map(|name, gradient| optimizer.update(&before.parameters()[name], gradient)),
     };
     let layers = forward.layers.iter().rev().zip(&backward.layers).map(updated).collect();
     Update { optimizer, layers, loss_after: None }

@@ -1,11 +1,12 @@
 //! How the engine's values are described to readers of the API: shapes and limits in one place.
 
 use utoipa::openapi::schema::{AdditionalProperties, SchemaFormat, SchemaType, Type};
-use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, OneOf, OneOfBuilder, RefOr, Schema};
 use utoipa::openapi::{Array, ArrayBuilder};
+use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, OneOfBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::name::NAME_PATTERN;
-use crate::limits::{Limits, NAME_CHARACTERS, SEED_MAX};
+use crate::limits::{INIT_MAX, Limits, NAME_CHARACTERS, SEED_MAX};
 
 /// A finite double.
 pub fn number() -> Object {
@@ -15,6 +16,21 @@ pub fn number() -> Object {
         .minimum(Some(f64::MIN))
         .maximum(Some(f64::MAX))
         .build()
+}
+
+/// A learning rate: not below zero.
+pub fn learning_rate() -> Object {
+    ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0.0)).maximum(Some(f64::MAX)).build()
+}
+
+/// A number that first weights are drawn with.
+pub fn init_number() -> Object {
+    ObjectBuilder::new().schema_type(Type::Number).minimum(Some(-INIT_MAX)).maximum(Some(INIT_MAX)).build()
+}
+
+/// A standard deviation that first weights are drawn with.
+pub fn init_deviation() -> Object {
+    ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0.0)).maximum(Some(INIT_MAX)).build()
 }
 
 /// A row of at least one number and at most as many as a layer has units.
@@ -33,26 +49,28 @@ pub fn per_example() -> Array {
 }
 
 /// A vector or a matrix.
-pub fn tensor() -> OneOf {
-    OneOfBuilder::new().item(row()).item(matrix()).build()
+pub fn tensor() -> Schema {
+    OneOfBuilder::new().item(row()).item(matrix()).build().into()
 }
 
 /// Whether a layer has biases, or their values.
-pub fn bias() -> OneOf {
+pub fn bias() -> Schema {
     OneOfBuilder::new()
         .description(Some("true: starting at zero; false: none; values: one for each unit"))
         .item(ObjectBuilder::new().schema_type(Type::Boolean))
         .item(row())
         .build()
+        .into()
 }
 
 /// A batch of rows; a single flat row is a batch of one.
-pub fn rows() -> OneOf {
+pub fn rows() -> Schema {
     OneOfBuilder::new()
         .description(Some("A batch of rows, `[examples][units]`; a single flat row is taken as a batch of one."))
         .item(row())
         .item(matrix())
         .build()
+        .into()
 }
 
 /// The name of a session, a layer or a preset.
@@ -120,4 +138,47 @@ fn integer(min: u64, max: u64) -> ObjectBuilder {
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
         .minimum(Some(min as f64))
         .maximum(Some(max as f64))
+}
+
+/// The id of the trace's format.
+pub fn trace_format() -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some([super::trace::FORMAT])).build()
+}
+
+/// A name, or null.
+pub fn nullable_name() -> Object {
+    let types = SchemaType::from_iter([Type::String, Type::Null]);
+    text(1, NAME_CHARACTERS, "A name, or null.").schema_type(types).pattern(Some(NAME_PATTERN)).build()
+}
+
+/// Entries of a page.
+pub fn page() -> Object {
+    integer(1, Limits::default().page as u64).build()
+}
+
+/// A name in a path.
+pub struct Name;
+
+impl PartialSchema for Name {
+    fn schema() -> RefOr<Schema> {
+        name().into()
+    }
+}
+
+impl ToSchema for Name {}
+
+/// A path on this server.
+pub struct UriPath;
+
+impl PartialSchema for UriPath {
+    fn schema() -> RefOr<Schema> {
+        text(1, 256, "A path on this server.").into()
+    }
+}
+
+impl ToSchema for UriPath {}
+
+/// That all is well.
+pub fn ok() -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["ok"])).build()
 }

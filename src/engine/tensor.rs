@@ -172,7 +172,7 @@ impl<T: ToSchema> ToSchema for Named<T> {
 
 impl PartialSchema for Tensor {
     fn schema() -> RefOr<Schema> {
-        Schema::OneOf(schema::tensor()).into()
+        schema::tensor().into()
     }
 }
 

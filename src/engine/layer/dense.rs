@@ -172,7 +172,8 @@ impl DenseForward {
         match (quantity, index) {
             ("pre_activations", &[example, unit]) => {
                 let weights = weights(&self.parameters);
-                let term = |i| vec![Operand::at("inputs", (example, i), below), Operand::at("weights", (i, unit), weights)];
+                let term =
+                    |i| vec![Operand::at("inputs", (example, i), below), Operand::at("weights", (i, unit), weights)];
                 let bias = self.parameters.get(ParameterName::Bias);
                 let bias = bias.map(|bias| Operand::new("bias", vec![unit], bias.values()[unit]));
                 where_a_sum_breaks((0..below.columns()).map(term), bias)

@@ -18,7 +18,7 @@ use super::trace::Walker;
 use dense::{Dense, DenseBackward, DenseForward};
 
 /// The kind of a layer, as it stands in specs and traces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LayerKind {
     /// Every unit joined to every unit below.

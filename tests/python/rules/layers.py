@@ -24,7 +24,10 @@ class Dense:
         parameters.done()
         layer.seen |= {"inputs": x, "parameters": parameters.seen}
 
-        a = [[in_order_sum(x_i * w_i[j] for x_i, w_i in zip(row, w, strict=True)) for j in range(len(w[0]))] for row in x]
+        columns = list(zip(*w, strict=True))
+        a = [
+            [in_order_sum(x_i * w_ij for x_i, w_ij in zip(row, column, strict=True)) for column in columns] for row in x
+        ]
         if b is not None:
             a = [[a_j + b_j for a_j, b_j in zip(row, b, strict=True)] for row in a]
         return activate(layer, layer.check("pre_activations", a))

@@ -127,8 +127,8 @@ class Reader:
                 self._compare(f"{pointer}/{i}", wanted, got)
             return
         self.findings.recomputed += 1
-        # Tolerance zero. == takes 0.0 and -0.0 for equal, and no trace means anything by a zero's sign; NaN equals nothing.
-        if not expected == given:
+        # Tolerance zero. To != the two zeros are equal, for no trace means anything by a zero's sign; NaN never is.
+        if expected != given:
             self.findings.mismatches.append(Mismatch(pointer, expected, given))
 
     def _numbers(self, value: Any, pointer: str, shape: list[int]) -> Any:

@@ -1,0 +1,77 @@
+//! JSON coming in: content type, size, time, and then a value or a refusal that knows its pointer.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use super::App;
+use super::code::Code;
+use super::diagnose;
+use super::problem::Problem;
+use crate::limits::Limits;
+use crate::session::Length;
+
+/// A JSON body. An empty one is `{}`; a missing content type is JSON.
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let (head, body) = request.into_parts();
+        check_media_type(&head.headers)?;
+        let bytes = receive(&head.headers, body, app.limits()).await?;
+        let length = Length::of(bytes.len() as u64, app.limits().inline_answer_bytes);
+        app.registry.compute().run(length, move || parse(&bytes)).await.map(Self)
+    }
+}
+
+/// A value from JSON text.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let bytes = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
+    serde_json::from_slice(bytes).map_err(|error| Problem::from(diagnose::fault::<T>(bytes, &error)))
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
+        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
+    {
+        return Err(Problem::new(
+            Code::UnsupportedMediaType,
+            "compressed bodies are not taken; send the JSON as it is",
+        ));
+    }
+    let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let essence = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let json = essence.eq_ignore_ascii_case("application/json")
+        || (essence.len() > 5 && essence[essence.len() - 5..].eq_ignore_ascii_case("+json"));
+    if json {
+        return Ok(());
+    }
+    let detail = format!("the body is {essence:?}, and this path takes application/json (curl: --json '…')");
+    Err(Problem::new(Code::UnsupportedMediaType, detail))
+}
+
+/// The whole body, within its size and time.
+async fn receive(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<Vec<u8>, Problem> {
+    let limit = limits.body_bytes;
+    let too_large =
+        || Problem::new(Code::BodyTooLarge, format!("a body has at most {limit} bytes; send fewer rows at a time"));
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(limits.body_timeout, Limited::new(body, limit).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes().into()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(Problem::new(Code::InvalidBody, format!("the body could not be received: {error}"))),
+        Err(_) => {
+            let seconds = limits.body_timeout.as_secs();
+            Err(Problem::new(Code::RequestTimeout, format!("the body did not arrive within {seconds} s")))
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! HTTP: routes, refusals, readers and writers. No loop over numbers in here.
+
+mod body;
+mod code;
+mod diagnose;
+mod docs;
+mod extract;
+mod healthcheck;
+mod json;
+mod openapi;
+mod problem;
+mod refusal;
+mod responses;
+mod routes;
+mod rows;
+mod server;
+mod spec_body;
+mod stack;
+
+use std::sync::Arc;
+
+pub use healthcheck::healthcheck;
+pub use openapi::document;
+pub use server::serve;
+pub use stack::router;
+
+use crate::limits::Limits;
+use crate::session::Registry;
+
+/// What every handler shares.
+pub struct App {
+    /// All sessions
+    pub registry: Registry,
+}
+
+impl App {
+    /// An app without sessions.
+    pub fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self { registry: Registry::new(limits) })
+    }
+
+    /// What this server permits.
+    pub fn limits(&self) -> &Limits {
+        self.registry.limits()
+    }
+}

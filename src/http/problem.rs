@@ -1,0 +1,109 @@
+//! The one form of every refusal: RFC 9457 `application/problem+json`.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::code::Code;
+use super::json;
+use crate::engine::non_finite::NonFinite;
+use crate::engine::schema;
+use crate::limits::FAULTS_NAMED;
+
+/// The media type of a refusal.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// A refusal: what is wrong, where, and what to do.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// A reference that stands for the code
+    #[serde(rename = "type")]
+    #[schema(schema_with = schema::prose)]
+    kind: String,
+    /// What the code means, the same for every occurrence
+    #[schema(schema_with = schema::prose)]
+    title: &'static str,
+    /// The HTTP status
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What is wrong here, and what to do
+    #[schema(schema_with = schema::prose)]
+    detail: String,
+    /// The stable code
+    code: Code,
+    /// The places in the request that are wrong
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 20, required = false)]
+    errors: Vec<Fault>,
+    /// With the code `non_finite`: the first number that overflowed or is undefined
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    non_finite: Option<Box<NonFinite>>,
+}
+
+/// One wrong place in a request.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Fault {
+    /// Where, as an RFC 6901 pointer into the body; empty for the whole
+    #[schema(schema_with = schema::pointer)]
+    pub pointer: String,
+    /// The stable code
+    pub code: Code,
+    /// What is wrong there
+    #[schema(schema_with = schema::prose)]
+    pub detail: String,
+}
+
+impl Fault {
+    /// A fault at a pointer.
+    pub fn new(pointer: impl Into<String>, code: Code, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), code, detail: detail.into() }
+    }
+}
+
+impl Problem {
+    /// A refusal that concerns no single place of the body.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("/problems/{}", code.as_str()),
+            title: code.title(),
+            status: code.status().as_u16(),
+            detail: detail.into(),
+            code,
+            errors: vec![],
+            non_finite: None,
+        }
+    }
+
+    /// The same with the number that is not finite.
+    pub fn with_non_finite(self, non_finite: Box<NonFinite>) -> Self {
+        Self { non_finite: Some(non_finite), ..self }
+    }
+}
+
+/// One fault is the refusal's own code and detail; of several the first one is.
+impl From<Vec<Fault>> for Problem {
+    fn from(mut faults: Vec<Fault>) -> Self {
+        faults.truncate(FAULTS_NAMED);
+        match faults.first() {
+            Some(first) => Self { errors: faults.clone(), ..Self::new(first.code, first.detail.clone()) },
+            None => Self::new(Code::InternalError, "a refusal without a fault"),
+        }
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self::from(vec![fault])
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        // A refusal consists of texts and finite numbers, which are always written.
+        let body = json::bytes(&self).unwrap_or_default();
+        (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body).into_response()
+    }
+}

@@ -1,0 +1,81 @@
+//! A trace without a session: network and data in, everything out.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::passes::{Heading, Mode, PassAnswer, PassBody, TraceQuery};
+use crate::engine::cost::{Extent, cost};
+use crate::engine::loss::Loss;
+use crate::engine::schema;
+use crate::http::App;
+use crate::http::body::Json;
+use crate::http::extract::Query;
+use crate::http::json;
+use crate::http::problem::Problem;
+use crate::http::responses::{Always, OfBody};
+use crate::http::rows::Rows;
+use crate::http::spec_body::{NetworkBody, OptimizerBody, SessionBody};
+use crate::session::explain as explain_subject;
+
+/// A session's fields and a pass's fields in one body.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainBody {
+    /// The name of a preset, in the place of network, loss, optimizer and seed
+    #[schema(schema_with = schema::name, required = false)]
+    preset: Option<String>,
+    /// The network
+    #[schema(nullable = false)]
+    network: Option<NetworkBody>,
+    /// What the outputs are judged by; half_squared_error if left out
+    #[schema(nullable = false)]
+    loss: Option<Loss>,
+    /// How gradients become changes; sgd with 0.1 if left out
+    #[schema(nullable = false)]
+    optimizer: Option<OptimizerBody>,
+    /// Where the random numbers start; 0 if left out
+    #[schema(schema_with = schema::seed, required = false)]
+    seed: Option<u64>,
+    /// x, `[examples][inputs]` or one row; a preset's own data if inputs and targets are left out
+    #[schema(schema_with = schema::rows, required = false)]
+    inputs: Option<Rows>,
+    /// y, `[examples][outputs]` or one row
+    #[schema(schema_with = schema::rows, required = false)]
+    targets: Option<Rows>,
+    /// Whether layers that behave differently in training do so; dense layers are the same in both
+    #[schema(nullable = false)]
+    mode: Option<Mode>,
+    /// η for this pass alone, in the place of the optimizer's own
+    #[schema(schema_with = schema::learning_rate, required = false)]
+    learning_rate: Option<f64>,
+}
+
+/// Explain
+///
+/// What a step would compute, from a network and data in the body: forward, loss, backward, update and the loss
+/// afterwards. Nothing is kept.
+#[utoipa::path(post, path = "/v1/explain", tag = "passes", operation_id = "explain", params(TraceQuery),
+    request_body(content = ExplainBody, description = "The network, or a preset, and the batch"),
+    responses((status = 200, description = "The whole trace.", body = PassAnswer), OfBody, Always))]
+pub async fn explain(
+    State(app): State<Arc<App>>,
+    Query(query): Query<TraceQuery>,
+    Json(body): Json<ExplainBody>,
+) -> Result<Response, Problem> {
+    let (session, pass) = body.split();
+    let request = pass.into_request(query.trace)?;
+    let (subject, trace) = explain_subject(session.into_spec()?, request, app.limits(), app.registry.compute()).await?;
+    let size = cost(subject.model(), trace.forward.inputs.rows(), Extent::Step).answer_bytes;
+    Ok(json::large_answer(&app, size, PassAnswer::new(Heading::new(None), trace, query.trace)).await)
+}
+
+impl ExplainBody {
+    fn split(self) -> (SessionBody, PassBody) {
+        let Self { preset, network, loss, optimizer, seed, inputs, targets, mode, learning_rate } = self;
+        (SessionBody { preset, network, loss, optimizer, seed }, PassBody { inputs, targets, mode, learning_rate })
+    }
+}

@@ -1,0 +1,129 @@
+//! For operators: whether the server lives, whether it is ready, and what it is.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::engine::ARITHMETIC;
+use crate::engine::matrix::Kernel;
+use crate::engine::schema;
+use crate::engine::trace::FORMAT;
+use crate::http::App;
+use crate::http::json;
+use crate::http::responses::Always;
+use crate::limits::Limits;
+
+/// That all is well.
+#[derive(Serialize, ToSchema)]
+pub struct Health {
+    /// Always `ok`
+    #[schema(schema_with = schema::ok)]
+    status: &'static str,
+}
+
+/// What this server is.
+#[derive(Serialize, ToSchema)]
+pub struct Info {
+    /// The product's name
+    #[schema(schema_with = schema::prose)]
+    name: &'static str,
+    /// The product's version
+    #[schema(schema_with = schema::prose)]
+    version: &'static str,
+    /// The version of the arithmetic: the same one gives the same bits
+    #[schema(schema_with = schema::count)]
+    arithmetic: u32,
+    /// The id of the trace's format
+    #[schema(schema_with = schema::trace_format)]
+    trace: &'static str,
+    /// Where sessions are kept
+    #[schema(schema_with = schema::prose)]
+    store: &'static str,
+    /// How products are computed on this CPU; the bits do not depend on it
+    #[schema(schema_with = schema::prose)]
+    kernel: &'static str,
+    /// What a request may ask for
+    limits: LimitsView,
+}
+
+/// What a request may ask for.
+#[derive(Serialize, ToSchema)]
+pub struct LimitsView {
+    /// Bytes of a request body
+    #[schema(schema_with = schema::count)]
+    body_bytes: usize,
+    /// Bytes of an answer
+    #[schema(schema_with = schema::count)]
+    answer_bytes: u64,
+    /// Multiplications of one request
+    #[schema(schema_with = schema::count)]
+    multiply_adds: u64,
+    /// Inputs of a network, and units of one layer
+    #[schema(schema_with = schema::count)]
+    units: usize,
+    /// Layers of a network
+    #[schema(schema_with = schema::count)]
+    layers: usize,
+    /// Parameters of one network
+    #[schema(schema_with = schema::count)]
+    parameters: usize,
+    /// Rows of one batch
+    #[schema(schema_with = schema::count)]
+    examples: usize,
+    /// Sessions kept at once
+    #[schema(schema_with = schema::count)]
+    sessions: usize,
+    /// Parameters of all sessions together
+    #[schema(schema_with = schema::count)]
+    parameters_total: usize,
+}
+
+/// Does the server live?
+#[utoipa::path(get, path = "/livez", tag = "operations", operation_id = "livez",
+    responses((status = 200, description = "It answers.", body = Health), Always))]
+pub async fn livez() -> Response {
+    json::answer(StatusCode::OK, &Health { status: "ok" })
+}
+
+/// Is the server ready?
+#[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "readyz",
+    responses((status = 200, description = "It can keep sessions.", body = Health), Always))]
+pub async fn readyz() -> Response {
+    json::answer(StatusCode::OK, &Health { status: "ok" })
+}
+
+/// What is this server?
+#[utoipa::path(get, path = "/v1/info", tag = "operations", operation_id = "info",
+    responses((status = 200, description = "Versions and limits.", body = Info), Always))]
+pub async fn info(State(app): State<Arc<App>>) -> Response {
+    let info = Info {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        arithmetic: ARITHMETIC,
+        trace: FORMAT,
+        store: "memory",
+        kernel: Kernel::fastest().name(),
+        limits: LimitsView::of(app.limits()),
+    };
+    json::answer(StatusCode::OK, &info)
+}
+
+impl LimitsView {
+    fn of(limits: &Limits) -> Self {
+        Self {
+            body_bytes: limits.body_bytes,
+            answer_bytes: limits.answer_bytes,
+            multiply_adds: limits.multiply_adds,
+            units: limits.units,
+            layers: limits.layers,
+            parameters: limits.parameters,
+            examples: limits.examples,
+            sessions: limits.sessions,
+            parameters_total: limits.parameters_total,
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Passes over a session: forward and backward change nothing, a step does.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::AnyOfBuilder;
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+use crate::engine::cost::{Extent, cost};
+use crate::engine::optimizer::LearningRate;
+use crate::engine::schema;
+use crate::engine::summary::TraceSummary;
+use crate::engine::trace::{FORMAT, Trace};
+use crate::http::App;
+use crate::http::body::Json;
+use crate::http::extract::{Path, Query, session_name};
+use crate::http::json;
+use crate::http::problem::{Fault, Problem};
+use crate::http::responses::{Always, OfBody, OfPath};
+use crate::http::rows::Rows;
+use crate::http::spec_body::into_learning_rate;
+use crate::session::{Detail, PassRequest, Session, SessionName, Stepped};
+
+/// A pass: what goes in and what should come out.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PassBody {
+    /// x, `[examples][inputs]` or one row; a preset's own data if inputs and targets are left out
+    #[schema(schema_with = schema::rows, required = false)]
+    pub inputs: Option<Rows>,
+    /// y, `[examples][outputs]` or one row; forward can do without
+    #[schema(schema_with = schema::rows, required = false)]
+    pub targets: Option<Rows>,
+    /// Whether layers that behave differently in training do so; dense layers are the same in both
+    #[schema(nullable = false)]
+    #[allow(dead_code, reason = "no layer yet tells training from use")]
+    pub mode: Option<Mode>,
+    /// η for this pass alone, in the place of the optimizer's own
+    #[schema(schema_with = schema::learning_rate, required = false)]
+    pub learning_rate: Option<f64>,
+}
+
+/// How layers behave that tell training from use.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// As in training
+    Train,
+    /// As in use
+    Eval,
+}
+
+/// How much of the trace is answered.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TraceQuery {
+    /// full: every number (the default); summary: outputs, loss and one norm a layer; none: the loss alone
+    #[serde(default)]
+    #[param(inline, required = false)]
+    pub trace: Detail,
+}
+
+/// A trace, in full or in short.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum PassAnswer {
+    /// Every number
+    Full(TraceDocument),
+    /// Less
+    Short(TraceSummaryDocument),
+}
+
+/// A trace with where it belongs.
+#[derive(Serialize, ToSchema)]
+pub struct TraceDocument {
+    #[serde(flatten)]
+    heading: Heading,
+    #[serde(flatten)]
+    trace: Trace,
+}
+
+/// A trace in short, with where it belongs.
+#[derive(Serialize, ToSchema)]
+pub struct TraceSummaryDocument {
+    #[serde(flatten)]
+    heading: Heading,
+    #[serde(flatten)]
+    trace: TraceSummary,
+}
+
+/// What stands above every trace.
+#[derive(Serialize, ToSchema)]
+pub struct Heading {
+    /// The format's id
+    #[schema(schema_with = schema::trace_format)]
+    format: &'static str,
+    /// The session; a trace without one has none
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::name, required = false)]
+    session: Option<SessionName>,
+    /// The session's step after the call
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::count, required = false)]
+    step: Option<u64>,
+}
+
+/// Forward
+///
+/// From the inputs to the outputs, and the loss where there are targets. Nothing changes.
+#[utoipa::path(post, path = "/v1/sessions/{name}/forward", tag = "passes", operation_id = "forward",
+    params(("name" = inline(schema::Name), Path, description = "The session's name"), TraceQuery),
+    request_body(content = PassBody, description = "The batch"),
+    responses((status = 200, description = "The trace up to the outputs.", body = PassAnswer), OfPath, OfBody, Always))]
+pub async fn forward(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Query(query): Query<TraceQuery>,
+    Json(body): Json<PassBody>,
+) -> Result<Response, Problem> {
+    let session = app.registry.session(&session_name(&name)?)?;
+    let request = body.into_request(query.trace)?;
+    let stepped = session.forward(request, app.limits(), app.registry.compute()).await?;
+    Ok(answer(&app, &session, Extent::Forward, stepped, query.trace).await)
+}
+
+/// Backward
+///
+/// Forward, the loss, every error, delta and gradient, and the update that a step would make. Nothing changes.
+#[utoipa::path(post, path = "/v1/sessions/{name}/backward", tag = "passes", operation_id = "backward",
+    params(("name" = inline(schema::Name), Path, description = "The session's name"), TraceQuery),
+    request_body(content = PassBody, description = "The batch"),
+    responses((status = 200, description = "The whole trace.", body = PassAnswer), OfPath, OfBody, Always))]
+pub async fn backward(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Query(query): Query<TraceQuery>,
+    Json(body): Json<PassBody>,
+) -> Result<Response, Problem> {
+    let session = app.registry.session(&session_name(&name)?)?;
+    let request = body.into_request(query.trace)?;
+    let stepped = session.backward(request, app.limits(), app.registry.compute()).await?;
+    Ok(answer(&app, &session, Extent::Backward, stepped, query.trace).await)
+}
+
+/// Step
+///
+/// Forward, backward and the update: the session is one step further. Steps asked for at the same time are made one
+/// after the other.
+#[utoipa::path(post, path = "/v1/sessions/{name}/step", tag = "passes", operation_id = "step",
+    params(("name" = inline(schema::Name), Path, description = "The session's name"), TraceQuery),
+    request_body(content = PassBody, description = "The batch"),
+    responses((status = 200, description = "The whole trace, and the loss afterwards.", body = PassAnswer), OfPath, OfBody, Always))]
+pub async fn step(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Query(query): Query<TraceQuery>,
+    Json(body): Json<PassBody>,
+) -> Result<Response, Problem> {
+    let session = app.registry.session(&session_name(&name)?)?;
+    let request = body.into_request(query.trace)?;
+    let stepped = session.step(request, app.limits(), app.registry.compute()).await?;
+    Ok(answer(&app, &session, Extent::Step, stepped, query.trace).await)
+}
+
+async fn answer(app: &App, session: &Session, extent: Extent, stepped: Stepped, detail: Detail) -> Response {
+    let examples = stepped.trace.forward.inputs.rows();
+    let size = cost(session.subject().model(), examples, extent).answer_bytes;
+    let heading = Heading::new(Some((session.name().clone(), stepped.step)));
+    json::large_answer(app, size, PassAnswer::new(heading, stepped.trace, detail)).await
+}
+
+impl PassBody {
+    /// The pass that is asked for.
+    pub fn into_request(self, detail: Detail) -> Result<PassRequest, Fault> {
+        Ok(PassRequest {
+            inputs: self.inputs.map(|rows| rows.into_batch("/inputs")).transpose()?,
+            targets: self.targets.map(|rows| rows.into_batch("/targets")).transpose()?,
+            learning_rate: self.learning_rate.map(learning_rate).transpose()?,
+            detail,
+        })
+    }
+}
+
+fn learning_rate(rate: f64) -> Result<LearningRate, Fault> {
+    into_learning_rate(rate, "/learning_rate")
+}
+
+impl Heading {
+    /// Of a session at a step, or of none.
+    pub fn new(session: Option<(SessionName, u64)>) -> Self {
+        let (session, step) = session.unzip();
+        Self { format: FORMAT, session, step }
+    }
+}
+
+impl PassAnswer {
+    /// As much of a trace as was asked for.
+    pub fn new(heading: Heading, trace: Trace, detail: Detail) -> Self {
+        match detail {
+            Detail::Full => Self::Full(TraceDocument { heading, trace }),
+            Detail::Summary => Self::Short(TraceSummaryDocument { heading, trace: TraceSummary::of(&trace) }),
+            Detail::None => Self::Short(TraceSummaryDocument { heading, trace: TraceSummary::loss_of(&trace) }),
+        }
+    }
+}
+
+impl PartialSchema for PassAnswer {
+    fn schema() -> RefOr<Schema> {
+        let full = Ref::from_schema_name(TraceDocument::name());
+        let short = Ref::from_schema_name(TraceSummaryDocument::name());
+        AnyOfBuilder::new().item(full).item(short).into()
+    }
+}
+
+impl ToSchema for PassAnswer {
+    fn name() -> Cow<'static, str> {
+        "PassAnswer".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((TraceDocument::name().into(), TraceDocument::schema()));
+        schemas.push((TraceSummaryDocument::name().into(), TraceSummaryDocument::schema()));
+        TraceDocument::schemas(schemas);
+        TraceSummaryDocument::schemas(schemas);
+    }
+}

@@ -1,0 +1,218 @@
+//! Sessions: made, listed, shown and deleted.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::engine::cost::parameters_bytes;
+use crate::engine::loss::Loss;
+use crate::engine::optimizer::Optimizer;
+use crate::engine::schema;
+use crate::engine::spec::{NetworkSpec, Seed};
+use crate::engine::state::StateHash;
+use crate::http::App;
+use crate::http::body::Json;
+use crate::http::code::Code;
+use crate::http::extract::{Path, Query, session_name};
+use crate::http::json;
+use crate::http::problem::Problem;
+use crate::http::responses::{Always, OfBody, OfCreation, OfPath};
+use crate::http::spec_body::{NetworkBody, SessionBody};
+use crate::session::{Created, Data, Session, SessionName};
+
+/// A session: what it is and where it stands.
+#[derive(Serialize, ToSchema)]
+pub struct SessionView {
+    /// Its name
+    #[schema(schema_with = schema::name)]
+    name: SessionName,
+    /// Changes made since its creation
+    #[schema(schema_with = schema::count)]
+    step: u64,
+    /// The hash of all its parameters
+    #[schema(schema_with = schema::state_hash)]
+    state: StateHash,
+    /// Its network, nothing left to a default
+    #[schema(value_type = NetworkBody)]
+    network: NetworkSpec,
+    /// What its outputs are judged by
+    loss: Loss,
+    /// How its gradients become changes
+    optimizer: Optimizer,
+    /// Where its random numbers started
+    #[schema(schema_with = schema::seed)]
+    seed: Seed,
+    /// The number of its parameters
+    #[schema(schema_with = schema::count)]
+    parameters: usize,
+    /// What its preset shows it where a request brings no data
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    data: Option<Data>,
+}
+
+/// A page of sessions, by name.
+#[derive(Serialize, ToSchema)]
+pub struct SessionList {
+    /// The sessions of this page
+    #[schema(max_items = 1000)]
+    sessions: Vec<SessionEntry>,
+    /// Where the next page starts, as `after`; null on the last one
+    #[schema(schema_with = schema::nullable_name)]
+    next: Option<SessionName>,
+}
+
+/// A session in a listing.
+#[derive(Serialize, ToSchema)]
+pub struct SessionEntry {
+    /// Its name
+    #[schema(schema_with = schema::name)]
+    name: SessionName,
+    /// Its step
+    #[schema(schema_with = schema::count)]
+    step: u64,
+    /// The hash of all its parameters
+    #[schema(schema_with = schema::state_hash)]
+    state: StateHash,
+    /// The number of its parameters
+    #[schema(schema_with = schema::count)]
+    parameters: usize,
+}
+
+/// Which page of a listing.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Page {
+    /// The name after which the page starts
+    #[param(schema_with = schema::name, required = false)]
+    after: Option<String>,
+    /// Entries in the page; 100 if left out
+    #[param(schema_with = schema::page, required = false)]
+    limit: Option<usize>,
+}
+
+/// Make a session
+///
+/// Under a name of your own. The same body again answers the session as it stands, with 200.
+#[utoipa::path(put, path = "/v1/sessions/{name}", tag = "sessions", operation_id = "create_session",
+    params(("name" = inline(schema::Name), Path, description = "The session's name")),
+    request_body(content = SessionBody, description = "The network, or a preset"),
+    responses(
+        (status = 201, description = "The session is new.", body = SessionView,
+            headers(("location" = inline(schema::UriPath), description = "Where it is found"))),
+        (status = 200, description = "It was there already, made from the same body.", body = SessionView),
+        (status = 409, description = "`name_in_use`: a session of that name was made from another body.",
+            body = Problem, content_type = "application/problem+json"),
+        OfBody, OfCreation, Always))]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Json(body): Json<SessionBody>,
+) -> Result<Response, Problem> {
+    let name = session_name(&name)?;
+    Ok(match app.registry.create(name, body.into_spec()?).await? {
+        Created::New(session) => created(&session),
+        Created::Same(session) => json::answer(StatusCode::OK, &SessionView::of(&session)),
+    })
+}
+
+/// Make a session under a made-up name
+#[utoipa::path(post, path = "/v1/sessions", tag = "sessions", operation_id = "create_unnamed_session",
+    request_body(content = SessionBody, description = "The network, or a preset"),
+    responses(
+        (status = 201, description = "The session is new; its name is in the answer.", body = SessionView,
+            headers(("location" = inline(schema::UriPath), description = "Where it is found"))),
+        OfBody, OfCreation, Always))]
+pub async fn create_unnamed(State(app): State<Arc<App>>, Json(body): Json<SessionBody>) -> Result<Response, Problem> {
+    /// A name is taken by chance about once in 100,000 times at the most sessions that a server keeps.
+    const TRIES: usize = 16;
+    let spec = body.into_spec()?;
+    for _ in 0..TRIES {
+        let random = getrandom::u64().map_err(|error| {
+            Problem::new(Code::InternalError, format!("the operating system gave no random numbers: {error}"))
+        })?;
+        let name = SessionName::made_up(random.to_le_bytes());
+        if app.registry.session(&name).is_ok() {
+            continue;
+        }
+        if let Created::New(session) = app.registry.create(name, spec.clone()).await? {
+            return Ok(created(&session));
+        }
+    }
+    Err(Problem::new(Code::InternalError, "no free name was found; choose one yourself with PUT /v1/sessions/{name}"))
+}
+
+fn created(session: &Session) -> Response {
+    let mut response = json::answer(StatusCode::CREATED, &SessionView::of(session));
+    if let Ok(location) = HeaderValue::try_from(format!("/v1/sessions/{}", session.name())) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// List the sessions by name
+#[utoipa::path(get, path = "/v1/sessions", tag = "sessions", operation_id = "list_sessions", params(Page),
+    responses(
+        (status = 200, description = "A page of sessions.", body = SessionList),
+        (status = 400, description = "`invalid_query`, `invalid_name` or `number_out_of_range`.",
+            body = Problem, content_type = "application/problem+json"),
+        Always))]
+pub async fn list(State(app): State<Arc<App>>, Query(page): Query<Page>) -> Result<Response, Problem> {
+    let most = app.limits().page;
+    let limit = page.limit.unwrap_or(100.min(most));
+    if limit == 0 || limit > most {
+        return Err(Problem::new(Code::NumberOutOfRange, format!("limit lies between 1 and {most}")));
+    }
+    let after = page.after.as_deref().map(session_name).transpose()?;
+    let (found, more) = app.registry.list(after.as_ref(), limit);
+    let next = if more { found.last().map(|session| session.name.clone()) } else { None };
+    let entry = |session: crate::session::SessionSummary| SessionEntry {
+        name: session.name,
+        step: session.step,
+        state: session.state,
+        parameters: session.parameters,
+    };
+    Ok(json::answer(StatusCode::OK, &SessionList { sessions: found.into_iter().map(entry).collect(), next }))
+}
+
+/// Show a session
+#[utoipa::path(get, path = "/v1/sessions/{name}", tag = "sessions", operation_id = "show_session",
+    params(("name" = inline(schema::Name), Path, description = "The session's name")),
+    responses((status = 200, description = "What it is and where it stands.", body = SessionView), OfPath, Always))]
+pub async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
+    let session = app.registry.session(&session_name(&name)?)?;
+    Ok(json::large_answer(&app, parameters_bytes(session.subject().model()), SessionView::of(&session)).await)
+}
+
+/// Delete a session
+#[utoipa::path(delete, path = "/v1/sessions/{name}", tag = "sessions", operation_id = "delete_session",
+    params(("name" = inline(schema::Name), Path, description = "The session's name")),
+    responses((status = 204, description = "It is gone."), OfPath, Always))]
+pub async fn delete(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
+    app.registry.delete(&session_name(&name)?)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+impl SessionView {
+    fn of(session: &Session) -> Self {
+        let live = session.live();
+        let model = session.subject().model();
+        let spec = model.spec().clone();
+        Self {
+            name: session.name().clone(),
+            step: live.step,
+            state: session.hash(&live),
+            network: spec.network,
+            loss: spec.loss,
+            optimizer: spec.optimizer,
+            seed: spec.seed,
+            parameters: model.parameters(),
+            data: session.subject().data().cloned(),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Presets: networks with data and a story, ready to be asked.
+
+use super::subject::{Data, SubjectSpec};
+use crate::engine::activation::Activation;
+use crate::engine::loss::Loss;
+use crate::engine::matrix::Matrix;
+use crate::engine::name::LayerName;
+use crate::engine::optimizer::{LearningRate, Optimizer};
+use crate::engine::spec::{BiasStart, DenseSpec, LayerKindSpec, LayerSpec, ModelSpec, NetworkSpec, Seed, WeightsStart};
+
+/// A network with data and a story.
+pub struct Preset {
+    /// The name on the wire
+    pub name: &'static str,
+    /// One line
+    pub title: &'static str,
+    /// What there is to see
+    pub story: &'static str,
+    /// Makes the spec, with the data
+    pub spec: fn() -> SubjectSpec,
+}
+
+/// Every preset, in the order of the listing.
+pub const PRESETS: [Preset; 2] = [
+    Preset {
+        name: "worked-example",
+        title: "The tutorial's network: 2-2-1, sigmoid, no bias",
+        story: "Two inputs 0.5 and 0.3 should give 1 and give 0.638. The output is blamed with 0.083, the hidden \
+                units with 0.012 and 0.008, and after one step with the learning rate 0.5 the error is smaller.",
+        spec: worked_example,
+    },
+    Preset {
+        name: "mazur",
+        title: "Matt Mazur's network: 2-2-2, sigmoid, with biases",
+        story: "The step-by-step example of 2015 that many have checked their own code against: the loss is \
+                0.298371109 before the first step. (His biases stay as they are; here they learn too.)",
+        spec: mazur,
+    },
+];
+
+impl Preset {
+    /// The preset of that name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        PRESETS.iter().find(|preset| preset.name == name)
+    }
+}
+
+fn worked_example() -> SubjectSpec {
+    let hidden = sigmoid("hidden", matrix([[0.4, 0.3], [0.2, 0.5]]), BiasStart::None);
+    let output = sigmoid("output", matrix([[0.6], [0.4]]), BiasStart::None);
+    by_hand(vec![hidden, output], matrix([[0.5, 0.3]]), matrix([[1.0]]))
+}
+
+fn mazur() -> SubjectSpec {
+    let hidden = sigmoid("hidden", matrix([[0.15, 0.25], [0.20, 0.30]]), BiasStart::Values(vec![0.35, 0.35]));
+    let output = sigmoid("output", matrix([[0.40, 0.50], [0.45, 0.55]]), BiasStart::Values(vec![0.60, 0.60]));
+    by_hand(vec![hidden, output], matrix([[0.05, 0.10]]), matrix([[0.01, 0.99]]))
+}
+
+/// Half squared error and the learning rate 0.5, as in both texts.
+fn by_hand(layers: Vec<LayerSpec>, inputs: Matrix, targets: Matrix) -> SubjectSpec {
+    let learning_rate = LearningRate::new(0.5).expect("0.5 is finite and not below zero");
+    SubjectSpec {
+        model: ModelSpec {
+            network: NetworkSpec { inputs: inputs.columns(), layers },
+            loss: Loss::HalfSquaredError,
+            optimizer: Optimizer::Sgd { learning_rate },
+            seed: Seed::default(),
+        },
+        data: Some(Data { inputs, targets }),
+    }
+}
+
+fn sigmoid(name: &str, weights: Matrix, bias: BiasStart) -> LayerSpec {
+    let name = LayerName::parse(name).expect("the presets' names are names");
+    let units = weights.columns();
+    let weights = WeightsStart::Values(weights);
+    LayerSpec { name, kind: LayerKindSpec::Dense(DenseSpec { units, activation: Activation::Sigmoid, weights, bias }) }
+}
+
+fn matrix<const ROWS: usize, const COLUMNS: usize>(rows: [[f64; COLUMNS]; ROWS]) -> Matrix {
+    Matrix::new(ROWS, COLUMNS, rows.into_iter().flatten().collect())
+}

@@ -1,0 +1,156 @@
+//! What a pass is asked of: a model with the data that it may have brought, in a session or without one.
+
+use serde::Serialize;
+use thiserror::Error;
+use utoipa::ToSchema;
+
+use crate::engine::cost::{Cost, Extent, cost};
+use crate::engine::matrix::Matrix;
+use crate::engine::model::{BatchError, Inputs, Model, ModelError, Targets};
+use crate::engine::optimizer::LearningRate;
+use crate::engine::schema;
+use crate::engine::spec::ModelSpec;
+use crate::limits::Limits;
+
+/// A batch that a preset brings: used where a request names no data of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Data {
+    /// x, `[examples][inputs]`
+    #[schema(schema_with = schema::matrix)]
+    pub inputs: Matrix,
+    /// y, `[examples][outputs]`
+    #[schema(schema_with = schema::matrix)]
+    pub targets: Matrix,
+}
+
+/// All that a subject is made from; two sessions with equal specs started alike.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SubjectSpec {
+    /// Network, loss, optimizer and seed
+    pub model: ModelSpec,
+    /// What it is shown where a request shows nothing
+    pub data: Option<Data>,
+}
+
+/// A checked model with its data.
+#[derive(Debug)]
+pub struct Subject {
+    model: Model,
+    data: Option<Data>,
+}
+
+/// How much of a trace is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Detail {
+    /// Every number
+    #[default]
+    Full,
+    /// Outputs, loss, and one norm a layer
+    Summary,
+    /// The loss alone
+    None,
+}
+
+/// A pass as it is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct PassRequest {
+    /// x; the subject's own data where neither inputs nor targets are given
+    pub inputs: Option<Matrix>,
+    /// y
+    pub targets: Option<Matrix>,
+    /// In the place of the optimizer's own, for this pass alone
+    pub learning_rate: Option<LearningRate>,
+    /// How much of the trace is wanted
+    pub detail: Detail,
+}
+
+/// A batch that fits its model, and what the pass over it costs.
+pub struct Prepared {
+    /// x
+    pub inputs: Inputs,
+    /// y
+    pub targets: Option<Targets>,
+    /// The size of the pass
+    pub cost: Cost,
+}
+
+/// Inputs or targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchPart {
+    /// x
+    Inputs,
+    /// y
+    Targets,
+}
+
+/// Why a pass cannot begin.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum SubjectError {
+    #[error("{0}")]
+    Batch(#[from] BatchError),
+    #[error("this pass needs {}", .0.as_str())]
+    Missing(BatchPart),
+    #[error(
+        "the full trace of this batch can take {bytes} bytes, and an answer has at most {limit}; ask for trace=summary or trace=none, or send fewer rows"
+    )]
+    AnswerTooLarge { bytes: u64, limit: u64 },
+    #[error("this pass takes {multiply_adds} multiplications, and one request has at most {limit}; send fewer rows")]
+    TooMuchWork { multiply_adds: u64, limit: u64 },
+}
+
+impl BatchPart {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inputs => "inputs",
+            Self::Targets => "targets",
+        }
+    }
+}
+
+impl Subject {
+    /// Checks the spec.
+    pub fn new(spec: SubjectSpec, limits: &Limits) -> Result<Self, ModelError> {
+        Ok(Self { model: Model::new(spec.model, limits)?, data: spec.data })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// What it is shown where a request shows nothing.
+    pub fn data(&self) -> Option<&Data> {
+        self.data.as_ref()
+    }
+
+    /// Whether it was made from that spec.
+    pub fn is_made_from(&self, spec: &SubjectSpec) -> bool {
+        *self.model.spec() == spec.model && self.data == spec.data
+    }
+
+    /// Checks a request against the model and the limits, before anything is computed. What only goes forward
+    /// needs no targets.
+    pub fn prepare(&self, request: PassRequest, extent: Extent, limits: &Limits) -> Result<Prepared, SubjectError> {
+        let (inputs, targets) = match (request.inputs, request.targets, &self.data) {
+            (None, None, Some(data)) => (Some(data.inputs.clone()), Some(data.targets.clone())),
+            (inputs, targets, _) => (inputs, targets),
+        };
+        let inputs = inputs.ok_or(SubjectError::Missing(BatchPart::Inputs))?;
+        let inputs = self.model.check_inputs(inputs, limits)?;
+        let targets = targets.map(|targets| self.model.check_targets(&inputs, targets)).transpose()?;
+        if targets.is_none() && extent != Extent::Forward {
+            return Err(SubjectError::Missing(BatchPart::Targets));
+        }
+        let cost = cost(&self.model, inputs.matrix().rows(), extent);
+        if cost.multiply_adds > limits.multiply_adds {
+            let (multiply_adds, limit) = (cost.multiply_adds, limits.multiply_adds);
+            return Err(SubjectError::TooMuchWork { multiply_adds, limit });
+        }
+        if request.detail == Detail::Full && cost.answer_bytes > limits.answer_bytes {
+            return Err(SubjectError::AnswerTooLarge { bytes: cost.answer_bytes, limit: limits.answer_bytes });
+        }
+        Ok(Prepared { inputs, targets, cost })
+    }
+}

@@ -1,0 +1,109 @@
+"""The server against the golden files: the worked example and the random numbers bit for bit, PyTorch closely.
+
+And the re-checker's own functions against the correctly rounded values, so that a fault in them would not be
+taken for one of the server.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recheck import parse
+from rules import numbers
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+# Below this, a difference is judged as if the number were this large: sums of cancelling terms lose digits.
+PYTORCH_SCALE_MIN = 1e-3
+
+
+def golden(name: str) -> dict:
+    return parse((GOLDEN / name).read_text(encoding="utf-8"))
+
+
+WORKED_EXAMPLE = golden("worked-example.json")["trace"]
+RANDOM = golden("random.json")
+PYTORCH = golden("pytorch.json")["cases"]
+MATH = golden("math.json")["functions"]
+
+
+def worked_example_session() -> tuple[dict, dict]:
+    """The session and the batch that the fixture's trace is of."""
+    layers = [
+        {
+            "name": layer["name"],
+            "kind": "dense",
+            "units": len(layer["outputs"][0]),
+            "activation": layer["activation"],
+            "bias": False,
+            "weights": layer["parameters"]["weights"],
+        }
+        for layer in WORKED_EXAMPLE["forward"]["layers"]
+    ]
+    create = {
+        "network": {"inputs": 2, "layers": layers},
+        "loss": WORKED_EXAMPLE["loss"]["kind"],
+        "optimizer": WORKED_EXAMPLE["update"]["optimizer"],
+    }
+    return create, {"inputs": WORKED_EXAMPLE["forward"]["inputs"], "targets": WORKED_EXAMPLE["loss"]["targets"]}
+
+
+def test_the_worked_example_is_the_fixture_bit_for_bit(server):
+    create, batch = worked_example_session()
+    server.put("/v1/sessions/worked-example", create, status=201)
+    step = server.post("/v1/sessions/worked-example/step", batch)
+    assert step.pop("session") == "worked-example"
+    assert step.pop("step") == 1
+    # As text, so that the order of the keys and the sign of a zero count too.
+    assert json.dumps(step) == json.dumps(WORKED_EXAMPLE)
+    assert json.dumps(server.post("/v1/explain", {**create, **batch})) == json.dumps(WORKED_EXAMPLE)
+
+
+DRAWS = [(seed, drawn) for seed in RANDOM["seeds"] for drawn in seed["uniform"] + seed["normal"]]
+
+
+@pytest.mark.parametrize("index", range(len(DRAWS)))
+def test_first_weights_are_drawn_as_numpy_draws_them(server, index):
+    seed, drawn = DRAWS[index]
+    layers = [{"kind": "dense", "units": units, "init": drawn["init"]} for units in RANDOM["network"]["units"]]
+    create = {"network": {"inputs": RANDOM["network"]["inputs"], "layers": layers}, "seed": seed["seed"]}
+    server.put(f"/v1/sessions/random-{index}", create, status=201)
+    weights = server.get(f"/v1/sessions/random-{index}/weights")
+    assert [layer["parameters"]["weights"] for layer in weights["layers"]] == [
+        layer["weights"] for layer in drawn["layers"]
+    ]
+    assert [layer["parameters"]["bias"] for layer in weights["layers"]] == [
+        [0.0] * units for units in RANDOM["network"]["units"]
+    ]
+
+
+def near(expected: Any, got: Any, tolerance: float, pointer: str = "") -> None:
+    """Everything that PyTorch said is in our trace too, and nearly the same."""
+    if isinstance(expected, dict):
+        for key, value in expected.items():
+            near(value, got[key], tolerance, f"{pointer}/{key}")
+    elif isinstance(expected, list):
+        assert len(got) == len(expected), pointer
+        for i, value in enumerate(expected):
+            near(value, got[i], tolerance, f"{pointer}/{i}")
+    elif isinstance(expected, float):
+        allowed = tolerance * max(abs(expected), PYTORCH_SCALE_MIN)
+        assert abs(got - expected) <= allowed, f"{pointer}: PyTorch says {expected!r}, we say {got!r}"
+    else:
+        assert got == expected, pointer
+
+
+@pytest.mark.parametrize("case", PYTORCH, ids=[case["name"] for case in PYTORCH])
+def test_pytorch_says_the_same(server, case):
+    path = f"/v1/sessions/pytorch-{case['name']}"
+    server.put(path, case["create"], status=201)
+    for step in case["steps"]:
+        near(step["trace"], server.post(f"{path}/step", step["request"]), case["relative_tolerance"])
+
+
+@pytest.mark.parametrize("name", ["exp", "ln", "log1p", "tanh"])
+def test_the_recheckers_functions_are_correctly_rounded(name):
+    function = getattr(numbers, name)
+    for x, value in MATH[name]:
+        assert function(float.fromhex(x)).hex() == value, f"{name}({x})"
