@@ -16,6 +16,7 @@ mod rows;
 mod server;
 mod spec_body;
 mod stack;
+mod strict;
 
 use std::sync::Arc;
 

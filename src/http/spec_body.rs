@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::code::Code;
 use super::problem::Fault;
 use super::rows::{BiasBody, Rows};
+use super::strict::{given, given_word, objects, word};
 use crate::engine::activation::Activation;
 use crate::engine::init::Init;
 use crate::engine::layer::LayerKind;
@@ -21,28 +22,33 @@ use crate::session::{Preset, SubjectSpec};
 
 /// A session to be made: a network with its loss, optimizer and seed, or a preset by name.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct SessionBody {
     /// The name of a preset; alone
     #[schema(schema_with = schema::name, required = false)]
+    #[serde(default, deserialize_with = "given")]
     pub preset: Option<String>,
     /// The network
     #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given")]
     pub network: Option<NetworkBody>,
     /// What the outputs are judged by; half_squared_error if left out
     #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given_word")]
     pub loss: Option<Loss>,
     /// How gradients become changes; sgd with 0.1 if left out
     #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given")]
     pub optimizer: Option<OptimizerBody>,
     /// Where the random numbers start; 0 if left out
     #[schema(schema_with = schema::seed, required = false)]
+    #[serde(default, deserialize_with = "given")]
     pub seed: Option<u64>,
 }
 
 /// A network: so many inputs, then layers from the inputs up.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct NetworkBody {
     /// Inputs of an example
     #[schema(schema_with = schema::units)]
@@ -54,39 +60,48 @@ pub struct NetworkBody {
 
 /// A layer.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct LayerBody {
     /// What it is
+    #[serde(deserialize_with = "word")]
     pub kind: LayerKind,
     /// Its name; `layer1`, `layer2`, … by its place if left out
     #[schema(schema_with = schema::name, required = false)]
+    #[serde(default, deserialize_with = "given")]
     pub name: Option<String>,
     /// Its units; may be left out where weights are given
     #[schema(schema_with = schema::units, required = false)]
+    #[serde(default, deserialize_with = "given")]
     pub units: Option<u64>,
     /// What its units make of their weighted sums; linear if left out
     #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given_word")]
     pub activation: Option<Activation>,
     /// Whether it has biases, or their values; true if left out
     #[schema(schema_with = schema::bias, required = false)]
+    #[serde(default, deserialize_with = "given")]
     pub bias: Option<BiasBody>,
     /// Its first weights, `[in][out]`
     #[schema(schema_with = schema::matrix, required = false)]
+    #[serde(default, deserialize_with = "given")]
     pub weights: Option<Rows>,
     /// How its first weights are drawn; glorot_uniform if left out
     #[schema(value_type = InitSchema, nullable = false)]
+    #[serde(default, deserialize_with = "given")]
     pub init: Option<InitBody>,
 }
 
 /// An optimizer with its settings.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct OptimizerBody {
     /// sgd if left out
     #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given_word")]
     pub kind: Option<OptimizerKind>,
     /// η; 0.1 if left out
     #[schema(schema_with = schema::learning_rate, required = false)]
+    #[serde(default, deserialize_with = "given")]
     pub learning_rate: Option<f64>,
 }
 
@@ -119,24 +134,30 @@ pub enum InitSchema {
 
 /// A way of drawing weights, with the settings that it takes.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct InitFields {
     /// The way
+    #[serde(deserialize_with = "word")]
     kind: InitKind,
     /// constant: the value
     #[schema(schema_with = schema::init_number, required = false)]
+    #[serde(default, deserialize_with = "given")]
     value: Option<f64>,
     /// uniform: the lower end; 0 if left out
     #[schema(schema_with = schema::init_number, required = false)]
+    #[serde(default, deserialize_with = "given")]
     low: Option<f64>,
     /// uniform: the upper end; 1 if left out
     #[schema(schema_with = schema::init_number, required = false)]
+    #[serde(default, deserialize_with = "given")]
     high: Option<f64>,
     /// normal: the mean; 0 if left out
     #[schema(schema_with = schema::init_number, required = false)]
+    #[serde(default, deserialize_with = "given")]
     mean: Option<f64>,
     /// normal: the standard deviation; 1 if left out
     #[schema(schema_with = schema::init_deviation, required = false)]
+    #[serde(default, deserialize_with = "given")]
     std: Option<f64>,
 }
 
@@ -161,6 +182,8 @@ pub enum InitKind {
     /// Normally with the standard deviation √(2/in); PyTorch's kaiming_normal
     HeNormal,
 }
+
+objects!(SessionBody, NetworkBody, LayerBody, OptimizerBody, InitFields);
 
 impl SessionBody {
     /// The spec, every default filled in.

@@ -19,40 +19,52 @@ use crate::http::problem::Problem;
 use crate::http::responses::{Always, OfBody};
 use crate::http::rows::Rows;
 use crate::http::spec_body::{NetworkBody, OptimizerBody, SessionBody};
+use crate::http::strict::{given, given_word, objects};
 use crate::session::explain as explain_subject;
 
 /// A session's fields and a pass's fields in one body.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct ExplainBody {
     /// The name of a preset, in the place of network, loss, optimizer and seed
     #[schema(schema_with = schema::name, required = false)]
+    #[serde(default, deserialize_with = "given")]
     preset: Option<String>,
     /// The network
     #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given")]
     network: Option<NetworkBody>,
     /// What the outputs are judged by; half_squared_error if left out
     #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given_word")]
     loss: Option<Loss>,
     /// How gradients become changes; sgd with 0.1 if left out
     #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given")]
     optimizer: Option<OptimizerBody>,
     /// Where the random numbers start; 0 if left out
     #[schema(schema_with = schema::seed, required = false)]
+    #[serde(default, deserialize_with = "given")]
     seed: Option<u64>,
     /// x, `[examples][inputs]` or one row; a preset's own data if inputs and targets are left out
     #[schema(schema_with = schema::rows, required = false)]
+    #[serde(default, deserialize_with = "given")]
     inputs: Option<Rows>,
     /// y, `[examples][outputs]` or one row
     #[schema(schema_with = schema::rows, required = false)]
+    #[serde(default, deserialize_with = "given")]
     targets: Option<Rows>,
     /// Whether layers that behave differently in training do so; dense layers are the same in both
     #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given_word")]
     mode: Option<Mode>,
     /// η for this pass alone, in the place of the optimizer's own
     #[schema(schema_with = schema::learning_rate, required = false)]
+    #[serde(default, deserialize_with = "given")]
     learning_rate: Option<f64>,
 }
+
+objects!(ExplainBody);
 
 /// Explain
 ///

@@ -23,26 +23,33 @@ use crate::http::problem::{Fault, Problem};
 use crate::http::responses::{Always, OfBody, OfPath};
 use crate::http::rows::Rows;
 use crate::http::spec_body::into_learning_rate;
+use crate::http::strict::{given, given_word, objects};
 use crate::session::{Detail, PassRequest, Session, SessionName, Stepped};
 
 /// A pass: what goes in and what should come out.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct PassBody {
     /// x, `[examples][inputs]` or one row; a preset's own data if inputs and targets are left out
     #[schema(schema_with = schema::rows, required = false)]
+    #[serde(default, deserialize_with = "given")]
     pub inputs: Option<Rows>,
     /// y, `[examples][outputs]` or one row; forward can do without
     #[schema(schema_with = schema::rows, required = false)]
+    #[serde(default, deserialize_with = "given")]
     pub targets: Option<Rows>,
     /// Whether layers that behave differently in training do so; dense layers are the same in both
     #[schema(nullable = false)]
     #[allow(dead_code, reason = "no layer yet tells training from use")]
+    #[serde(default, deserialize_with = "given_word")]
     pub mode: Option<Mode>,
     /// η for this pass alone, in the place of the optimizer's own
     #[schema(schema_with = schema::learning_rate, required = false)]
+    #[serde(default, deserialize_with = "given")]
     pub learning_rate: Option<f64>,
 }
+
+objects!(PassBody);
 
 /// How layers behave that tell training from use.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]

@@ -21,6 +21,7 @@ use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::responses::{Always, OfBody, OfPath};
 use crate::http::rows::Rows;
+use crate::http::strict::{given, given_word, objects};
 use crate::session::{Live, Session, SessionName};
 
 /// A session's parameters.
@@ -56,34 +57,34 @@ pub struct LayerWeights {
 /// Parameters to be put in the place of others. What is not named stays as it is. An answer of this path can be sent
 /// back as it came.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct WeightsBody {
     /// The layers to be changed
     #[schema(min_items = 1, max_items = 1000)]
     layers: Vec<LayerWeightsBody>,
     /// As it stands in an answer; not read
-    #[serde(rename = "session")]
+    #[serde(rename = "session", default, deserialize_with = "given")]
     #[schema(schema_with = schema::name, required = false)]
     _session: Option<String>,
     /// As it stands in an answer; not read
-    #[serde(rename = "step")]
+    #[serde(rename = "step", default, deserialize_with = "given")]
     #[schema(schema_with = schema::count, required = false)]
     _step: Option<u64>,
     /// As it stands in an answer; not read
-    #[serde(rename = "state")]
+    #[serde(rename = "state", default, deserialize_with = "given")]
     #[schema(schema_with = schema::state_hash, required = false)]
     _state: Option<String>,
 }
 
 /// One layer's new parameters.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct LayerWeightsBody {
     /// The layer's name
     #[schema(schema_with = schema::name)]
     name: String,
     /// As it stands in an answer; not read
-    #[serde(rename = "kind")]
+    #[serde(rename = "kind", default, deserialize_with = "given_word")]
     #[schema(value_type = LayerKind, required = false)]
     _kind: Option<LayerKind>,
     /// The parameters to be changed
@@ -92,15 +93,19 @@ pub struct LayerWeightsBody {
 
 /// New values for some of a layer's parameters.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct ParametersBody {
     /// `[in][out]`
     #[schema(schema_with = schema::matrix, required = false)]
+    #[serde(default, deserialize_with = "given")]
     weights: Option<Rows>,
     /// `[out]`
     #[schema(schema_with = schema::row, required = false)]
+    #[serde(default, deserialize_with = "given")]
     bias: Option<Vec<f64>>,
 }
+
+objects!(WeightsBody, LayerWeightsBody, ParametersBody);
 
 /// Read all parameters
 #[utoipa::path(get, path = "/v1/sessions/{name}/weights", tag = "weights", operation_id = "read_weights",
