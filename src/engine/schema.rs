@@ -8,29 +8,28 @@ use utoipa::{PartialSchema, ToSchema};
 use super::name::NAME_PATTERN;
 use crate::limits::{INIT_MAX, Limits, NAME_CHARACTERS, SEED_MAX};
 
-/// A finite double.
+/// A finite double: the format is the limit. (Its ends written out are no numbers to YAML 1.1.)
 pub fn number() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::Number)
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Double)))
-        .minimum(Some(f64::MIN))
-        .maximum(Some(f64::MAX))
-        .build()
+    double().build()
 }
 
 /// A learning rate: not below zero.
 pub fn learning_rate() -> Object {
-    ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0.0)).maximum(Some(f64::MAX)).build()
+    double().minimum(Some(0.0)).build()
+}
+
+fn double() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Number).format(Some(SchemaFormat::KnownFormat(KnownFormat::Double)))
 }
 
 /// A number that first weights are drawn with.
 pub fn init_number() -> Object {
-    ObjectBuilder::new().schema_type(Type::Number).minimum(Some(-INIT_MAX)).maximum(Some(INIT_MAX)).build()
+    double().minimum(Some(-INIT_MAX)).maximum(Some(INIT_MAX)).build()
 }
 
 /// A standard deviation that first weights are drawn with.
 pub fn init_deviation() -> Object {
-    ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0.0)).maximum(Some(INIT_MAX)).build()
+    double().minimum(Some(0.0)).maximum(Some(INIT_MAX)).build()
 }
 
 /// A row of at least one number and at most as many as a layer has units.

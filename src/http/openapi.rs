@@ -1,6 +1,8 @@
 //! The API's document, generated from the handlers and their types.
 
 use utoipa::OpenApi;
+use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder};
+use utoipa::openapi::{ObjectBuilder, OneOfBuilder, OpenApi as OpenApiDocument, RefOr, Required, Schema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -49,7 +51,39 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(operations::info))
 }
 
-/// The document, as OpenAPI 3.1.
-pub fn document() -> utoipa::openapi::OpenApi {
-    routes().into_openapi()
+/// The document, as OpenAPI 3.1: what the derived schemas say, and what they cannot.
+pub fn document() -> OpenApiDocument {
+    let mut document = routes().into_openapi();
+    let schemas = document.components.iter_mut().flat_map(|components| components.schemas.iter_mut());
+    for (name, schema) in schemas {
+        match name.as_str() {
+            "SessionBody" | "ExplainBody" => *schema = with_one_of(schema.clone(), ["preset", "network"]),
+            "LayerBody" => *schema = with_any_of(schema.clone(), ["units", "weights"]),
+            _ => {}
+        }
+    }
+    for path in ["forward", "backward", "step"].map(|pass| format!("/v1/sessions/{{name}}/{pass}")) {
+        let operation = document.paths.paths.get_mut(&path).and_then(|item| item.post.as_mut());
+        if let Some(RefOr::T(body)) = operation.and_then(|operation| operation.request_body.as_mut()) {
+            // A preset's session needs none: it brings its own batch.
+            body.required = Some(Required::False);
+        }
+    }
+    document
+}
+
+/// The schema of an object with exactly one of two fields.
+fn with_one_of(schema: RefOr<Schema>, fields: [&str; 2]) -> RefOr<Schema> {
+    let one = fields.into_iter().fold(OneOfBuilder::new(), |one, field| one.item(requiring(field)));
+    AllOfBuilder::new().item(schema).item(one).into()
+}
+
+/// The schema of an object with at least one of two fields.
+fn with_any_of(schema: RefOr<Schema>, fields: [&str; 2]) -> RefOr<Schema> {
+    let any = fields.into_iter().fold(AnyOfBuilder::new(), |any, field| any.item(requiring(field)));
+    AllOfBuilder::new().item(schema).item(any).into()
+}
+
+fn requiring(field: &str) -> ObjectBuilder {
+    ObjectBuilder::new().required(field)
 }

@@ -3,12 +3,13 @@
 //! Layers come in as one flat struct with every field that any kind may have: serde's tagged enums lose the pointer.
 
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{OneOfBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::code::Code;
 use super::problem::Fault;
 use super::rows::{BiasBody, Rows};
-use super::strict::{given, given_word, objects, word};
+use super::strict::{given, given_whole, given_word, objects, whole, word};
 use crate::engine::activation::Activation;
 use crate::engine::init::Init;
 use crate::engine::layer::LayerKind;
@@ -42,7 +43,7 @@ pub struct SessionBody {
     pub optimizer: Option<OptimizerBody>,
     /// Where the random numbers start; 0 if left out
     #[schema(schema_with = schema::seed, required = false)]
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given_whole")]
     pub seed: Option<u64>,
 }
 
@@ -52,6 +53,7 @@ pub struct SessionBody {
 pub struct NetworkBody {
     /// Inputs of an example
     #[schema(schema_with = schema::units)]
+    #[serde(deserialize_with = "whole")]
     pub inputs: u64,
     /// The layers from the inputs up
     #[schema(min_items = 1, max_items = 1000)]
@@ -71,7 +73,7 @@ pub struct LayerBody {
     pub name: Option<String>,
     /// Its units; may be left out where weights are given
     #[schema(schema_with = schema::units, required = false)]
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given_whole")]
     pub units: Option<u64>,
     /// What its units make of their weighted sums; linear if left out
     #[schema(nullable = false)]
@@ -86,7 +88,7 @@ pub struct LayerBody {
     #[serde(default, deserialize_with = "given")]
     pub weights: Option<Rows>,
     /// How its first weights are drawn; glorot_uniform if left out
-    #[schema(value_type = InitSchema, nullable = false)]
+    #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     pub init: Option<InitBody>,
 }
@@ -119,17 +121,20 @@ pub enum OptimizerKind {
 #[serde(from = "InitText")]
 pub struct InitBody(InitFields);
 
-/// How weights are drawn, as it is described.
-#[derive(ToSchema)]
-#[schema(as = Init)]
-#[allow(dead_code, reason = "a description")]
-pub enum InitSchema {
-    /// A kind by name
-    #[schema(title = "by name")]
-    Name(InitKind),
-    /// A kind with its settings
-    #[schema(title = "with settings")]
-    Settings(InitFields),
+impl PartialSchema for InitBody {
+    fn schema() -> RefOr<Schema> {
+        OneOfBuilder::new()
+            .description(Some("How weights are drawn: a way by name, or an object with its settings."))
+            .item(InitKind::schema())
+            .item(InitFields::schema())
+            .into()
+    }
+}
+
+impl ToSchema for InitBody {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((InitKind::name().into(), InitKind::schema()));
+    }
 }
 
 /// A way of drawing weights, with the settings that it takes.

@@ -50,6 +50,50 @@ pub fn given_word<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: 
     word(deserializer).map(Some)
 }
 
+/// A whole number not below zero. JSON knows no integers: 2.0 is one too.
+pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    deserializer.deserialize_any(WholeVisitor)
+}
+
+/// A whole number not below zero in a field that may be left out.
+pub fn given_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    whole(deserializer).map(Some)
+}
+
+struct WholeVisitor;
+
+impl Visitor<'_> for WholeVisitor {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number not below zero")
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<u64, E> {
+        Ok(value)
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<u64, E> {
+        u64::try_from(value).map_err(|_| E::invalid_value(de::Unexpected::Signed(value), &self))
+    }
+
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a number above 2^64 becomes the largest one, which every limit refuses"
+    )]
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<u64, E> {
+        if value.fract() != 0.0 {
+            Err(E::invalid_type(de::Unexpected::Float(value), &self))
+        } else if value < 0.0 {
+            Err(E::invalid_value(de::Unexpected::Float(value), &self))
+        } else {
+            Ok(value as u64)
+        }
+    }
+}
+
 struct WordVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for WordVisitor<T> {

@@ -59,7 +59,9 @@ fn lint(value: &Value, at: &str, missing: &mut BTreeSet<String>) {
                 let bounded = match kind {
                     "string" => has("enum") || has("maxLength"),
                     "array" => has("maxItems"),
-                    "integer" | "number" => has("minimum") && has("maximum"),
+                    "integer" => has("minimum") && has("maximum"),
+                    // A double's range is its format.
+                    "number" => fields.get("format").is_some_and(|format| format == "double"),
                     _ => true,
                 };
                 if !bounded {

@@ -160,6 +160,9 @@ proptest! {
         let (inputs, targets) = case.batch(&model);
         let state = start(&model, case.seed);
         let trace = backward(&model, &state, &inputs, &targets, None).unwrap();
+        // Near 0 and 1 the loss itself has lost the digits that a difference of losses needs.
+        let sure = trace.forward.outputs.values().iter().any(|h| case.loss == Loss::BinaryCrossEntropy && h.min(1.0 - h) < 1e-3);
+        prop_assume!(!sure);
         let layers = &trace.backward.as_ref().unwrap().layers;
         let (mut compared, mut kinks) = (0, 0);
         for (up, layer) in layers.iter().rev().enumerate() {

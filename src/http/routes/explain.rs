@@ -19,7 +19,7 @@ use crate::http::problem::Problem;
 use crate::http::responses::{Always, OfBody};
 use crate::http::rows::Rows;
 use crate::http::spec_body::{NetworkBody, OptimizerBody, SessionBody};
-use crate::http::strict::{given, given_word, objects};
+use crate::http::strict::{given, given_whole, given_word, objects};
 use crate::session::explain as explain_subject;
 
 /// A session's fields and a pass's fields in one body.
@@ -44,7 +44,7 @@ pub struct ExplainBody {
     optimizer: Option<OptimizerBody>,
     /// Where the random numbers start; 0 if left out
     #[schema(schema_with = schema::seed, required = false)]
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given_whole")]
     seed: Option<u64>,
     /// x, `[examples][inputs]` or one row; a preset's own data if inputs and targets are left out
     #[schema(schema_with = schema::rows, required = false)]

@@ -21,7 +21,7 @@ use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::responses::{Always, OfBody, OfPath};
 use crate::http::rows::Rows;
-use crate::http::strict::{given, given_word, objects};
+use crate::http::strict::{given, given_whole, given_word, objects};
 use crate::session::{Live, Session, SessionName};
 
 /// A session's parameters.
@@ -67,7 +67,7 @@ pub struct WeightsBody {
     #[schema(schema_with = schema::name, required = false)]
     _session: Option<String>,
     /// As it stands in an answer; not read
-    #[serde(rename = "step", default, deserialize_with = "given")]
+    #[serde(rename = "step", default, deserialize_with = "given_whole")]
     #[schema(schema_with = schema::count, required = false)]
     _step: Option<u64>,
     /// As it stands in an answer; not read
