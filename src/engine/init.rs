@@ -13,11 +13,24 @@ pub enum Init {
     /// 0 everywhere.
     Zeros,
     /// One value everywhere.
-    Constant { value: f64 },
+    Constant {
+        /// The value
+        value: f64,
+    },
     /// Evenly in [low, high).
-    Uniform { low: f64, high: f64 },
+    Uniform {
+        /// The lower end
+        low: f64,
+        /// The upper end
+        high: f64,
+    },
     /// Normally, by mean and standard deviation.
-    Normal { mean: f64, std: f64 },
+    Normal {
+        /// The mean
+        mean: f64,
+        /// The standard deviation
+        std: f64,
+    },
     /// Evenly in ± √(6/(in + out)) (Glorot and Bengio 2010).
     #[default]
     GlorotUniform,

@@ -71,6 +71,7 @@ impl Matrix {
     }
 
     /// The matrix with rows and columns exchanged.
+    #[must_use]
     pub fn transposed(&self) -> Self {
         let mut values = Vec::with_capacity(self.values.len());
         for column in 0..self.columns {
@@ -80,11 +81,13 @@ impl Matrix {
     }
 
     /// `f` of every value.
+    #[must_use]
     pub fn map(&self, f: impl Fn(f64) -> f64) -> Self {
         Self { values: self.values.iter().map(|&value| f(value)).collect(), ..*self }
     }
 
     /// `f` of every pair of values at the same place. Panics where the sizes differ.
+    #[must_use]
     pub fn zip(&self, other: &Self, f: impl Fn(f64, f64) -> f64) -> Self {
         assert_eq!((self.rows, self.columns), (other.rows, other.columns), "matrices of one size");
         let pairs = self.values.iter().zip(&other.values);
@@ -92,11 +95,13 @@ impl Matrix {
     }
 
     /// The matrix product: `[n][k]` by `[k][m]` is `[n][m]`, each sum over k in order.
+    #[must_use]
     pub fn product(&self, right: &Self) -> Self {
         self.product_by(right, Kernel::fastest())
     }
 
     /// The matrix product by a chosen kernel; all give the same bits.
+    #[must_use]
     pub fn product_by(&self, right: &Self, kernel: Kernel) -> Self {
         assert_eq!(self.columns, right.rows, "the inner sizes of a product");
         let mut values = vec![0.0; self.rows * right.columns];
@@ -209,6 +214,7 @@ fn tiled_avx2(sizes: Sizes, left: &[f64], right: &[f64], out: &mut [f64]) {
 const TILE_ROWS: usize = 4;
 const TILE_COLUMNS: usize = 8;
 
+#[allow(clippy::inline_always, reason = "compiled once for each set of instructions that it is called under")]
 #[inline(always)]
 fn tiled(sizes: Sizes, left: &[f64], right: &[f64], out: &mut [f64]) {
     let full_rows = sizes.n - sizes.n % TILE_ROWS;
@@ -221,6 +227,7 @@ fn tiled(sizes: Sizes, left: &[f64], right: &[f64], out: &mut [f64]) {
 }
 
 /// `ROWS` rows of the result, tile by tile, then column by column where the columns run out.
+#[allow(clippy::inline_always, reason = "compiled once for each set of instructions that it is called under")]
 #[inline(always)]
 fn tile_row<const ROWS: usize>(sizes: Sizes, row: usize, left: &[f64], right: &[f64], out: &mut [f64]) {
     let full_columns = sizes.m - sizes.m % TILE_COLUMNS;
@@ -233,6 +240,7 @@ fn tile_row<const ROWS: usize>(sizes: Sizes, row: usize, left: &[f64], right: &[
 }
 
 /// `ROWS` × `COLUMNS` sums side by side, each in the order of k.
+#[allow(clippy::inline_always, reason = "compiled once for each set of instructions that it is called under")]
 #[inline(always)]
 fn tile<const ROWS: usize, const COLUMNS: usize>(
     Sizes { k, m, .. }: Sizes,

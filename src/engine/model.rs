@@ -37,6 +37,7 @@ pub struct NamedLayer {
 
 /// Why a spec is no model.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the text of an error is its documentation")]
 pub enum ModelError {
     #[error("a network needs at least one layer")]
     NoLayers,
@@ -54,6 +55,7 @@ pub enum ModelError {
 
 /// What is wrong with one layer.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the text of an error is its documentation")]
 pub enum LayerFault {
     #[error("a layer has 1 to {limit} units, and this one has {count}")]
     Units { count: usize, limit: usize },
@@ -69,6 +71,7 @@ pub enum LayerFault {
 
 /// Why numbers are no batch for a model.
 #[derive(Clone, Debug, Error, PartialEq)]
+#[allow(missing_docs, reason = "the text of an error is its documentation")]
 pub enum BatchError {
     #[error("a batch has at most {limit} examples, and this one has {count}")]
     TooManyExamples { count: usize, limit: usize },

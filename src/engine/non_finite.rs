@@ -78,7 +78,7 @@ impl Operand {
 pub fn where_a_sum_breaks(terms: impl Iterator<Item = Vec<Operand>>, last: Option<Operand>) -> Vec<Operand> {
     let mut sum: Option<f64> = None;
     for factors in terms.chain(last.map(|last| vec![last])) {
-        let term: f64 = factors.iter().map(|factor| factor.value).product();
+        let term = factors.iter().map(|factor| factor.value).reduce(|product, factor| product * factor).unwrap_or(0.0);
         let next = sum.map_or(term, |sum| sum + term);
         if !next.is_finite() {
             return sum.map(|sum| Operand::new("sum", vec![], sum)).into_iter().chain(factors).collect();

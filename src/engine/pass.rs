@@ -18,6 +18,7 @@ use super::trace::{Backward, Forward, LayerUpdate, LossTrace, Trace, Update};
 
 /// Why a pass has no trace.
 #[derive(Clone, Debug, Error, PartialEq)]
+#[allow(missing_docs, reason = "the text of an error is its documentation")]
 pub enum PassError {
     /// A number overflowed or is undefined.
     #[error("{0}")]
@@ -162,7 +163,7 @@ impl PassError {
     fn after_the_update(self) -> Self {
         match self {
             Self::NonFinite(non_finite) => Self::NonFinite(Box::new(non_finite.after_the_update())),
-            other => other,
+            Self::OutputNotAProbability { .. } => self,
         }
     }
 }

@@ -33,6 +33,7 @@ pub struct Replacement {
 
 /// Why parameters cannot be replaced.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the text of an error is its documentation")]
 pub enum ReplaceError {
     #[error("the network has no layer {layer}; it has {known}")]
     UnknownLayer { at: usize, layer: LayerName, known: String },

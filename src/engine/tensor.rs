@@ -52,6 +52,7 @@ impl Tensor {
     }
 
     /// `f` of every value.
+    #[must_use]
     pub fn map(&self, f: impl Fn(f64) -> f64) -> Self {
         match self {
             Self::Vector(values) => Self::Vector(values.iter().map(|&value| f(value)).collect()),
@@ -60,6 +61,7 @@ impl Tensor {
     }
 
     /// `f` of every pair of values at the same place. Panics where the shapes differ.
+    #[must_use]
     pub fn zip(&self, other: &Self, f: impl Fn(f64, f64) -> f64) -> Self {
         match (self, other) {
             (Self::Matrix(a), Self::Matrix(b)) => Self::Matrix(a.zip(b, f)),

@@ -51,6 +51,7 @@ async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
 }
 
 /// A panic is a defect: it is logged with its text, and the client learns that nothing was changed.
+#[allow(clippy::needless_pass_by_value, reason = "the form that the layer calls")]
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     tracing::error!(panic = text.unwrap_or("no text"), "a request panicked");

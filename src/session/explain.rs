@@ -15,6 +15,7 @@ use crate::limits::Limits;
 
 /// Why there is nothing to explain.
 #[derive(Clone, Debug, Error, PartialEq)]
+#[allow(missing_docs, reason = "the text of an error is its documentation")]
 pub enum ExplainError {
     #[error("{0}")]
     Model(#[from] ModelError),

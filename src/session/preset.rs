@@ -59,6 +59,7 @@ fn mazur() -> SubjectSpec {
 
 /// Half squared error and the learning rate 0.5, as in both texts.
 fn by_hand(layers: Vec<LayerSpec>, inputs: Matrix, targets: Matrix) -> SubjectSpec {
+    #[allow(clippy::expect_used, reason = "0.5 is a learning rate")]
     let learning_rate = LearningRate::new(0.5).expect("0.5 is finite and not below zero");
     SubjectSpec {
         model: ModelSpec {
@@ -72,6 +73,7 @@ fn by_hand(layers: Vec<LayerSpec>, inputs: Matrix, targets: Matrix) -> SubjectSp
 }
 
 fn sigmoid(name: &str, weights: Matrix, bias: BiasStart) -> LayerSpec {
+    #[allow(clippy::expect_used, reason = "a test makes every preset")]
     let name = LayerName::parse(name).expect("the presets' names are names");
     let units = weights.columns();
     let weights = WeightsStart::Values(weights);

@@ -39,6 +39,7 @@ pub enum Created {
 
 /// Why there is no session.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the text of an error is its documentation")]
 pub enum RegistryError {
     #[error("{0}")]
     Model(#[from] ModelError),

@@ -44,6 +44,7 @@ pub struct Stepped {
 
 /// Why a session cannot do what it was asked.
 #[derive(Clone, Debug, Error, PartialEq)]
+#[allow(missing_docs, reason = "the text of an error is its documentation")]
 pub enum SessionError {
     #[error("{0}")]
     Subject(#[from] SubjectError),

@@ -86,6 +86,7 @@ pub enum BatchPart {
 
 /// Why a pass cannot begin.
 #[derive(Clone, Debug, Error, PartialEq)]
+#[allow(missing_docs, reason = "the text of an error is its documentation")]
 pub enum SubjectError {
     #[error("{0}")]
     Batch(#[from] BatchError),

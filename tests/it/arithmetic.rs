@@ -81,10 +81,12 @@ fn the_floating_point_of_this_thread_is_ieee() {
     assert!(math::arithmetic_is_ieee());
 }
 
+type Function = fn(f64) -> f64;
+
 #[test]
 fn functions_are_correctly_rounded() {
     let table = fixture("math.json");
-    let functions: [(&str, fn(f64) -> f64); 5] =
+    let functions: [(&str, Function); 5] =
         [("exp", math::exp), ("ln", math::ln), ("log1p", math::log1p), ("tanh", math::tanh), ("cospi", math::cospi)];
     for (name, function) in functions {
         let cases = table["functions"][name].as_array().unwrap();

@@ -70,7 +70,7 @@ async fn an_answer_has_a_largest_size_and_there_is_a_way_to_ask_for_less() {
     let api = Api::with(Limits { answer_bytes: estimate(10), ..Limits::default() }).await;
     api.put("/v1/sessions/demo", network(1, &[1])).await.expect(201);
     let rows = |count: usize| {
-        json!({"inputs": vec![[-1.2345678901234567e-100]; count], "targets": vec![[1.0]; count]}).to_string()
+        json!({"inputs": vec![[-1.234_567_890_123_456_7e-100]; count], "targets": vec![[1.0]; count]}).to_string()
     };
     let full = api.post("/v1/sessions/demo/backward", rows(10)).await;
     assert!((full.text.len() as u64) < estimate(10), "the estimate is never too small");

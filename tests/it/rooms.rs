@@ -26,9 +26,9 @@ fn files() -> Vec<(String, PathBuf, String)> {
     let mut files = Vec::new();
     for path in found {
         let relative = path.strip_prefix(&root).unwrap().to_owned();
-        let room =
+        let stands_in =
             if relative.components().count() > 1 { relative.iter().next().unwrap().to_str().unwrap() } else { "" };
-        files.push((room.to_owned(), relative.clone(), fs::read_to_string(&path).unwrap()));
+        files.push((stands_in.to_owned(), relative.clone(), fs::read_to_string(&path).unwrap()));
     }
     assert!(files.len() > 30, "{} files", files.len());
     files

@@ -59,18 +59,18 @@ class Client:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Client]:
     process = subprocess.Popen(
-        [_binary(), *SERVER_ARGUMENTS], stdout=subprocess.PIPE, text=True, env=_environment(), stdin=subprocess.DEVNULL
+        [binary(), *SERVER_ARGUMENTS], stdout=subprocess.PIPE, text=True, env=environment(), stdin=subprocess.DEVNULL
     )
     try:
-        client = Client(_address(process))
+        client = Client(address_of(process))
         yield client
         client.close()
         assert process.poll() is None, f"the server ended by itself with {process.returncode}"
     finally:
-        _end(process)
+        end(process)
 
 
-def _binary() -> Path:
+def binary() -> Path:
     name = os.environ.get("CHAINRULE_BINARY")
     if not name:
         raise RuntimeError("CHAINRULE_BINARY is not set: it must name the built server, e.g. target/debug/chainrule")
@@ -80,12 +80,12 @@ def _binary() -> Path:
     return binary
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Without the server's own variables, each of which would act like a flag."""
     return {name: value for name, value in os.environ.items() if not name.startswith("CHAINRULE_")}
 
 
-def _address(process: subprocess.Popen) -> str:
+def address_of(process: subprocess.Popen) -> str:
     """From the first line on standard output. Logs go to standard error, which pytest shows with a failure."""
     ready, _, _ = select.select([process.stdout], [], [], START_SECONDS)
     if not ready:
@@ -97,7 +97,7 @@ def _address(process: subprocess.Popen) -> str:
     return found[1]
 
 
-def _end(process: subprocess.Popen) -> None:
+def end(process: subprocess.Popen) -> None:
     process.terminate()
     try:
         process.wait(STOP_SECONDS)

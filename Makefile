@@ -1,0 +1,64 @@
+# run, test, and what renews what is committed. `make` alone tells.
+
+PYTHON := .venv/bin/python
+CARGO_DENY_VERSION := 0.20.2
+
+.PHONY: help run test lint test-rust test-python test-container golden clean
+
+help:
+	@echo 'make run             build and serve on 127.0.0.1:8080'
+	@echo 'make test            everything but the container test; installs what it needs'
+	@echo 'make test-rust       formatting, lints and the Rust tests'
+	@echo 'make test-python     the re-checker, the fixtures and the API contract, over HTTP'
+	@echo 'make test-container  build the image and run the worked example in it (needs a Docker engine)'
+	@echo 'make golden          renew openapi.yaml and the fixtures that need no PyTorch'
+
+run:
+	cargo run --release --locked
+
+test: lint test-rust test-python
+	@echo
+	@echo 'All tests passed. Next: make run, or make test-container.'
+
+lint: .tools/cargo-deny
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- --deny warnings
+	.tools/cargo-deny --log-level error check bans licenses sources
+
+test-rust:
+	cargo test --locked
+
+test-python: .venv/ready .tools/qemu
+	cargo build --locked
+	CHAINRULE_BINARY=target/debug/chainrule $(PYTHON) -m pytest -q -p no:cacheprovider tests/python
+
+test-container:
+	tests/container/run
+
+golden: .venv/ready
+	UPDATE=1 cargo test --locked --test it contract
+	$(PYTHON) tests/golden/worked_example.py
+	$(PYTHON) tests/golden/numpy_random.py
+	$(PYTHON) tests/golden/math_functions.py
+	@echo 'Renewed. tests/golden/pytorch.py wants an environment of its own: tests/golden/requirements.txt.'
+	git diff --stat
+
+.venv/ready: tests/python/requirements.txt
+	python3 -c 'import venv' || { apt-get update -qq && apt-get install -y -qq python3-venv; }
+	python3 -m venv .venv
+	.venv/bin/pip install -q -r tests/python/requirements.txt
+	touch $@
+
+# An emulated older CPU, for the promise that every CPU gives the same bits.
+.tools/qemu:
+	command -v qemu-x86_64 >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq qemu-user; }
+	mkdir -p .tools && touch $@
+
+.tools/cargo-deny:
+	mkdir -p .tools
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny@$(CARGO_DENY_VERSION)
+	ln -sf "$$(command -v cargo-deny || echo $${CARGO_HOME:-$$HOME/.cargo}/bin/cargo-deny)" $@
+
+clean:
+	cargo clean
+	rm -rf .venv .tools
