@@ -5,7 +5,10 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::StrDeserializer;
+
 use serde::de::{self, Deserialize, Deserializer, IntoDeserializer, Visitor};
+
+use crate::limits::SEED_MAX;
 
 /// Makes types that are derived with `#[serde(remote = "Self")]` readable, from objects alone.
 macro_rules! objects {
@@ -58,6 +61,16 @@ pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error
 /// A whole number not below zero in a field that may be left out.
 pub fn given_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     whole(deserializer).map(Some)
+}
+
+/// A step's number in a field that may be left out: a whole number that every JSON reader keeps.
+pub fn given_step<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let step = whole(deserializer)?;
+    if step > SEED_MAX {
+        let expected = format!("a whole number up to {SEED_MAX}");
+        return Err(de::Error::invalid_value(de::Unexpected::Unsigned(step), &expected.as_str()));
+    }
+    Ok(Some(step))
 }
 
 struct WholeVisitor;

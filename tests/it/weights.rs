@@ -94,6 +94,15 @@ async fn a_wrong_replacement_changes_nothing() {
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{body}");
         assert!(problem["detail"].as_str().unwrap().contains(says), "{problem}");
     }
+    let unlike_an_answer = [
+        (json!({"state": "0", "layers": []}), "unknown_value", "/state"),
+        (json!({"session": "Not a name", "layers": []}), "unknown_value", "/session"),
+        (json!({"step": 9_007_199_254_740_992_u64, "layers": []}), "number_out_of_range", "/step"),
+    ];
+    for (body, code, pointer) in unlike_an_answer {
+        let problem = api.put("/v1/sessions/demo/weights", &body.to_string()).await.problem(400, code);
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{body}");
+    }
     api.put("/v1/sessions/demo/weights", "{}").await.problem(400, "missing_field");
     assert_eq!(api.get("/v1/sessions/demo").await.expect(200), before);
 }

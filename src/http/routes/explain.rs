@@ -71,7 +71,8 @@ objects!(ExplainBody);
 /// What a step would compute, from a network and data in the body: forward, loss, backward, update and the loss
 /// afterwards. Nothing is kept.
 #[utoipa::path(post, path = "/v1/explain", tag = "passes", operation_id = "explain", params(TraceQuery),
-    request_body(content = ExplainBody, description = "The network, or a preset, and the batch"),
+    request_body(content = ExplainBody, description = "The network, or a preset, and the batch",
+        example = json!({"preset": "worked-example"})),
     responses((status = 200, description = "The whole trace.", body = PassAnswer), OfBody, Always))]
 pub async fn explain(
     State(app): State<Arc<App>>,

@@ -120,8 +120,9 @@ pub struct Heading {
 ///
 /// From the inputs to the outputs, and the loss where there are targets. Nothing changes.
 #[utoipa::path(post, path = "/v1/sessions/{name}/forward", tag = "passes", operation_id = "forward",
-    params(("name" = inline(schema::Name), Path, description = "The session's name"), TraceQuery),
-    request_body(content = PassBody, description = "The batch; a preset brings its own"),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), TraceQuery),
+    request_body(content = PassBody, description = "The batch; a preset brings its own",
+        example = json!({"inputs": [[0.5, 0.3]], "targets": [[1.0]]})),
     responses((status = 200, description = "The trace up to the outputs.", body = PassAnswer), OfPath, OfBody, Always))]
 pub async fn forward(
     State(app): State<Arc<App>>,
@@ -139,8 +140,9 @@ pub async fn forward(
 ///
 /// Forward, the loss, every error, delta and gradient, and the update that a step would make. Nothing changes.
 #[utoipa::path(post, path = "/v1/sessions/{name}/backward", tag = "passes", operation_id = "backward",
-    params(("name" = inline(schema::Name), Path, description = "The session's name"), TraceQuery),
-    request_body(content = PassBody, description = "The batch; a preset brings its own"),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), TraceQuery),
+    request_body(content = PassBody, description = "The batch; a preset brings its own",
+        example = json!({"inputs": [[0.5, 0.3]], "targets": [[1.0]]})),
     responses((status = 200, description = "The whole trace.", body = PassAnswer), OfPath, OfBody, Always))]
 pub async fn backward(
     State(app): State<Arc<App>>,
@@ -159,8 +161,9 @@ pub async fn backward(
 /// Forward, backward and the update: the session is one step further. Steps asked for at the same time are made one
 /// after the other.
 #[utoipa::path(post, path = "/v1/sessions/{name}/step", tag = "passes", operation_id = "step",
-    params(("name" = inline(schema::Name), Path, description = "The session's name"), TraceQuery),
-    request_body(content = PassBody, description = "The batch; a preset brings its own"),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), TraceQuery),
+    request_body(content = PassBody, description = "The batch; a preset brings its own",
+        example = json!({"inputs": [[0.5, 0.3]], "targets": [[1.0]]})),
     responses((status = 200, description = "The whole trace, and the loss afterwards.", body = PassAnswer), OfPath, OfBody, Always))]
 pub async fn step(
     State(app): State<Arc<App>>,

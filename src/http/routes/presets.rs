@@ -74,7 +74,7 @@ pub async fn list() -> Response {
 
 /// Show a preset
 #[utoipa::path(get, path = "/v1/presets/{name}", tag = "presets", operation_id = "show_preset",
-    params(("name" = inline(schema::Name), Path, description = "The preset's name")),
+    params(("name" = inline(schema::Name), Path, description = "The preset's name", example = "worked-example")),
     responses((status = 200, description = "The preset.", body = PresetView), OfPath, Always))]
 pub async fn show(Path(name): Path<String>) -> Result<Response, Problem> {
     let preset = Preset::find(&name).ok_or_else(|| {

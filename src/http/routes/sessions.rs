@@ -100,8 +100,8 @@ pub struct Page {
 ///
 /// Under a name of your own. The same body again answers the session as it stands, with 200.
 #[utoipa::path(put, path = "/v1/sessions/{name}", tag = "sessions", operation_id = "create_session",
-    params(("name" = inline(schema::Name), Path, description = "The session's name")),
-    request_body(content = SessionBody, description = "The network, or a preset"),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
+    request_body(content = SessionBody, description = "The network, or a preset", example = json!({"preset": "worked-example"})),
     responses(
         (status = 201, description = "The session is new.", body = SessionView,
             headers(("location" = inline(schema::UriPath), description = "Where it is found"))),
@@ -123,7 +123,7 @@ pub async fn create(
 
 /// Make a session under a made-up name
 #[utoipa::path(post, path = "/v1/sessions", tag = "sessions", operation_id = "create_unnamed_session",
-    request_body(content = SessionBody, description = "The network, or a preset"),
+    request_body(content = SessionBody, description = "The network, or a preset", example = json!({"preset": "worked-example"})),
     responses(
         (status = 201, description = "The session is new; its name is in the answer.", body = SessionView,
             headers(("location" = inline(schema::UriPath), description = "Where it is found"))),
@@ -182,7 +182,7 @@ pub async fn list(State(app): State<Arc<App>>, Query(page): Query<Page>) -> Resu
 
 /// Show a session
 #[utoipa::path(get, path = "/v1/sessions/{name}", tag = "sessions", operation_id = "show_session",
-    params(("name" = inline(schema::Name), Path, description = "The session's name")),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
     responses((status = 200, description = "What it is and where it stands.", body = SessionView), OfPath, Always))]
 pub async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
     let session = app.registry.session(&session_name(&name)?)?;
@@ -191,7 +191,7 @@ pub async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Resu
 
 /// Delete a session
 #[utoipa::path(delete, path = "/v1/sessions/{name}", tag = "sessions", operation_id = "delete_session",
-    params(("name" = inline(schema::Name), Path, description = "The session's name")),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
     responses((status = 204, description = "It is gone."), OfPath, Always))]
 pub async fn delete(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
     app.registry.delete(&session_name(&name)?)?;

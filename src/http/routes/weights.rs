@@ -21,7 +21,7 @@ use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::responses::{Always, OfBody, OfPath};
 use crate::http::rows::Rows;
-use crate::http::strict::{given, given_whole, given_word, objects};
+use crate::http::strict::{given, given_step, given_word, objects};
 use crate::session::{Live, Session, SessionName};
 
 /// A session's parameters.
@@ -65,15 +65,15 @@ pub struct WeightsBody {
     /// As it stands in an answer; not read
     #[serde(rename = "session", default, deserialize_with = "given")]
     #[schema(schema_with = schema::name, required = false)]
-    _session: Option<String>,
+    _session: Option<SessionName>,
     /// As it stands in an answer; not read
-    #[serde(rename = "step", default, deserialize_with = "given_whole")]
+    #[serde(rename = "step", default, deserialize_with = "given_step")]
     #[schema(schema_with = schema::count, required = false)]
     _step: Option<u64>,
     /// As it stands in an answer; not read
     #[serde(rename = "state", default, deserialize_with = "given")]
     #[schema(schema_with = schema::state_hash, required = false)]
-    _state: Option<String>,
+    _state: Option<StateHash>,
 }
 
 /// One layer's new parameters.
@@ -109,7 +109,7 @@ objects!(WeightsBody, LayerWeightsBody, ParametersBody);
 
 /// Read all parameters
 #[utoipa::path(get, path = "/v1/sessions/{name}/weights", tag = "weights", operation_id = "read_weights",
-    params(("name" = inline(schema::Name), Path, description = "The session's name")),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
     responses((status = 200, description = "The parameters of every layer.", body = WeightsView), OfPath, Always))]
 pub async fn read(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
     let session = app.registry.session(&session_name(&name)?)?;
@@ -119,8 +119,8 @@ pub async fn read(State(app): State<Arc<App>>, Path(name): Path<String>) -> Resu
 
 /// Read one layer's parameters
 #[utoipa::path(get, path = "/v1/sessions/{name}/weights/{layer}", tag = "weights", operation_id = "read_layer_weights",
-    params(("name" = inline(schema::Name), Path, description = "The session's name"),
-        ("layer" = inline(schema::Name), Path, description = "The layer's name")),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"),
+        ("layer" = inline(schema::Name), Path, description = "The layer's name", example = "hidden")),
     responses((status = 200, description = "The parameters of this layer.", body = WeightsView), OfPath, Always))]
 pub async fn read_layer(
     State(app): State<Arc<App>>,
@@ -137,8 +137,9 @@ pub async fn read_layer(
 ///
 /// The session is one step further; what the body does not name stays as it is.
 #[utoipa::path(put, path = "/v1/sessions/{name}/weights", tag = "weights", operation_id = "replace_weights",
-    params(("name" = inline(schema::Name), Path, description = "The session's name")),
-    request_body(content = WeightsBody, description = "The new values"),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
+    request_body(content = WeightsBody, description = "The new values",
+        example = json!({"layers": [{"name": "hidden", "parameters": {"weights": [[0.4, 0.3], [0.2, 0.5]]}}]})),
     responses((status = 200, description = "All parameters, after the change.", body = WeightsView), OfPath, OfBody, Always))]
 pub async fn replace(
     State(app): State<Arc<App>>,
@@ -155,9 +156,10 @@ pub async fn replace(
 ///
 /// The session is one step further; what the body does not name stays as it is.
 #[utoipa::path(put, path = "/v1/sessions/{name}/weights/{layer}", tag = "weights", operation_id = "replace_layer_weights",
-    params(("name" = inline(schema::Name), Path, description = "The session's name"),
-        ("layer" = inline(schema::Name), Path, description = "The layer's name")),
-    request_body(content = WeightsBody, description = "The new values, under this layer's name"),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"),
+        ("layer" = inline(schema::Name), Path, description = "The layer's name", example = "hidden")),
+    request_body(content = WeightsBody, description = "The new values, under this layer's name",
+        example = json!({"layers": [{"name": "hidden", "parameters": {"weights": [[0.4, 0.3], [0.2, 0.5]]}}]})),
     responses((status = 200, description = "The parameters of this layer, after the change.", body = WeightsView),
         OfPath, OfBody, Always))]
 pub async fn replace_layer(
