@@ -13,9 +13,11 @@ pub struct Limits {
     /// Bytes of an answer, estimated from its count of numbers before anything is computed. The full trace of
     /// 784-128-64-10 with a batch of 32 is about 12 MB by that estimate.
     pub answer_bytes: u64,
-    /// Multiply-adds of one request's products. 10^10 keep one core busy for a few seconds, which is as long
+    /// Multiply-adds of one request's products, functions counted as several. 10^10 keep one core busy for a few seconds, which is as long
     /// as a client without a progress report should wait.
     pub multiply_adds: u64,
+    /// Numbers that one pass may leave in memory: 400 MB. Computing one of them takes up to 20 ns.
+    pub pass_numbers: u64,
     /// Inputs of a network, and units of one layer. 65,536 is a 256 × 256 picture.
     pub units: usize,
     /// Layers of a network. The telephone game needs 100; ten times that leaves room to look further.
@@ -51,6 +53,7 @@ impl Default for Limits {
             body_bytes: 32 << 20,
             answer_bytes: 64 << 20,
             multiply_adds: 10_000_000_000,
+            pass_numbers: 50_000_000,
             units: 65_536,
             layers: 1_000,
             parameters: 2_000_000,
@@ -71,14 +74,17 @@ impl Default for Limits {
 /// Characters of a name (session, layer, preset): what fits a DNS label, so that a name can stand anywhere.
 pub const NAME_CHARACTERS: usize = 63;
 
+/// Residual blocks inside of each other; a reader of such a trace is lost long before.
+pub const NESTING: usize = 8;
+
 /// The largest seed: 2^53 − 1, the largest integer that every JSON client reads back unchanged.
 pub const SEED_MAX: u64 = (1 << 53) - 1;
 
 /// Problems named in one refusal; the first ones help, the thousandth does not.
 pub const FAULTS_NAMED: usize = 20;
 
-/// Bytes that one number takes in an answer at the most: `-2.2250738585072014e-308` and a comma.
-pub const NUMBER_BYTES: u64 = 25;
+/// Bytes that one number takes in an answer at the most, in a row of its own: `[-2.2250738585072014e-308],`.
+pub const NUMBER_BYTES: u64 = 27;
 
 /// The largest number that a start can be drawn with, either sign. A network that starts beyond it only overflows.
 pub const INIT_MAX: f64 = 1e6;

@@ -10,6 +10,21 @@ pub fn exp(x: f64) -> f64 {
     core_math::exp(x)
 }
 
+/// e^x − 1, exact near zero.
+pub fn expm1(x: f64) -> f64 {
+    core_math::expm1(x)
+}
+
+/// The error function 2/√π ∫₀ˣ e^(−t²) dt.
+pub fn erf(x: f64) -> f64 {
+    core_math::erf(x)
+}
+
+/// x^y.
+pub fn pow(x: f64, y: f64) -> f64 {
+    core_math::pow(x, y)
+}
+
 /// The natural logarithm.
 pub fn ln(x: f64) -> f64 {
     core_math::log(x)
@@ -18,6 +33,11 @@ pub fn ln(x: f64) -> f64 {
 /// ln(1 + x), exact near zero.
 pub fn log1p(x: f64) -> f64 {
     core_math::log1p(x)
+}
+
+/// The logarithm to the base 10.
+pub fn log10(x: f64) -> f64 {
+    core_math::log10(x)
 }
 
 /// The hyperbolic tangent.

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
+use super::math::sqrt;
+
 /// A contiguous row-major matrix of binary64, never empty: `[rows][columns]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matrix {
@@ -50,6 +52,11 @@ impl Matrix {
         &self.values
     }
 
+    /// All values, row by row, to be changed in place.
+    pub fn values_mut(&mut self) -> &mut [f64] {
+        &mut self.values
+    }
+
     /// One row.
     pub fn row(&self, row: usize) -> &[f64] {
         &self.values[row * self.columns..(row + 1) * self.columns]
@@ -86,6 +93,16 @@ impl Matrix {
         Self { values: self.values.iter().map(|&value| f(value)).collect(), ..*self }
     }
 
+    /// `f` of every value with its row and column.
+    #[must_use]
+    pub fn map_at(&self, f: impl Fn((usize, usize), f64) -> f64) -> Self {
+        let mut values = Vec::with_capacity(self.values.len());
+        for (row, numbers) in self.iter_rows().enumerate() {
+            values.extend(numbers.iter().enumerate().map(|(column, &value)| f((row, column), value)));
+        }
+        Self { values, ..*self }
+    }
+
     /// `f` of every pair of values at the same place. Panics where the sizes differ.
     #[must_use]
     pub fn zip(&self, other: &Self, f: impl Fn(f64, f64) -> f64) -> Self {
@@ -119,6 +136,11 @@ impl Matrix {
         Self::new(self.rows, right.columns, values)
     }
 
+    /// Each row's sum over the columns, in order: `[rows]`.
+    pub fn row_sums(&self) -> Vec<f64> {
+        self.iter_rows().map(|row| sum(row.iter().copied())).collect()
+    }
+
     /// Each column's sum over the rows, in order: `[columns]`.
     pub fn column_sums(&self) -> Vec<f64> {
         let mut sums = self.row(0).to_vec();
@@ -145,6 +167,15 @@ impl Serialize for Matrix {
 /// The sum in order, starting from the first term; 0.0 where there is none.
 pub fn sum(terms: impl IntoIterator<Item = f64>) -> f64 {
     terms.into_iter().reduce(|sum, term| sum + term).unwrap_or(0.0)
+}
+
+/// √(Σ v²) in order, scaled by the largest |v| so that no square overflows or vanishes: L·√(Σ (v/L)²).
+pub fn norm(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    let largest = values.clone().map(f64::abs).fold(0.0, |largest: f64, v| if v > largest { v } else { largest });
+    if largest == 0.0 {
+        return 0.0;
+    }
+    largest * sqrt(sum(values.map(|v| (v / largest) * (v / largest))))
 }
 
 /// How a product is computed. The result does not depend on it.

@@ -12,6 +12,7 @@ pub mod layer;
 pub mod loss;
 pub mod math;
 pub mod matrix;
+pub mod mode;
 pub mod model;
 pub mod name;
 pub mod non_finite;
@@ -22,6 +23,7 @@ pub mod schema;
 pub mod spec;
 pub mod state;
 pub mod summary;
+pub mod tap;
 pub mod tensor;
 pub mod trace;
 

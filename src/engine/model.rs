@@ -6,13 +6,19 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::activation::Activation;
-use super::layer::{Layer, dense::Dense};
+use super::layer::activation::ActivationLayer;
+use super::layer::dense::Dense;
+use super::layer::dropout::Dropout;
+use super::layer::normalization::{Normalization, Over};
+use super::layer::residual::Residual;
+use super::layer::{Layer, LayerKind, LayerSize, NamedLayer};
 use super::loss::Loss;
 use super::matrix::Matrix;
-use super::name::LayerName;
+use super::mode::Mode;
+use super::name::{LayerName, LayerPath};
 use super::optimizer::Optimizer;
 use super::random::Stream;
-use super::spec::{BiasStart, DenseSpec, LayerKindSpec, LayerSpec, ModelSpec, WeightsStart};
+use super::spec::{BiasStart, LayerKindSpec, LayerSpec, ModelSpec, ResidualSpec, WeightsStart};
 use super::state::State;
 use crate::limits::Limits;
 
@@ -23,34 +29,26 @@ pub struct Model {
     layers: Vec<NamedLayer>,
     loss: Loss,
     optimizer: Optimizer,
+    parameters: usize,
     spec: ModelSpec,
 }
 
-/// A layer and its name.
-#[derive(Clone, Debug)]
-pub struct NamedLayer {
-    /// Unique in the network
-    pub name: LayerName,
-    /// The layer
-    pub layer: Layer,
-}
-
-/// Why a spec is no model.
+/// Why a spec is no model; `at` is where the layer stands.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the text of an error is its documentation")]
 pub enum ModelError {
-    #[error("a network needs at least one layer")]
-    NoLayers,
-    #[error("a network has at most {limit} layers, and this one has {count}")]
+    #[error("a network, and a residual block, needs at least one layer")]
+    NoLayers { at: LayerPath },
+    #[error("a network has at most {limit} layers, those inside of others counted, and this one has {count}")]
     TooManyLayers { count: usize, limit: usize },
     #[error("a network has 1 to {limit} inputs, and this one has {count}")]
     Inputs { count: usize, limit: usize },
     #[error("a network has at most {limit} parameters, and this one has at least {count}")]
     TooManyParameters { count: usize, limit: usize },
-    #[error("layer {index} ({name}): {fault}")]
-    Layer { index: usize, name: LayerName, fault: LayerFault },
+    #[error("layer {name}: {fault}")]
+    Layer { at: LayerPath, name: LayerName, fault: LayerFault },
     #[error("cross_entropy reads probabilities: give the last layer, {name}, the activation softmax")]
-    CrossEntropyWithoutSoftmax { index: usize, name: LayerName },
+    CrossEntropyWithoutSoftmax { at: LayerPath, name: LayerName },
 }
 
 /// What is wrong with one layer.
@@ -59,14 +57,16 @@ pub enum ModelError {
 pub enum LayerFault {
     #[error("a layer has 1 to {limit} units, and this one has {count}")]
     Units { count: usize, limit: usize },
-    #[error("the name stands for layer {first} already; names are unique in a network")]
-    NameTaken { first: usize },
+    #[error("the name stands for {first} already; names are unique in a network")]
+    NameTaken { first: LayerPath },
     #[error(
         "{inputs} inputs from below and {units} units need weights of shape [{inputs}][{units}], not [{rows}][{columns}]"
     )]
     Weights { inputs: usize, units: usize, rows: usize, columns: usize },
-    #[error("{units} units need {units} biases, not {given}")]
-    Bias { units: usize, given: usize },
+    #[error("{units} units need {units} numbers in {field}, not {given}")]
+    Vector { field: &'static str, units: usize, given: usize },
+    #[error("the branch makes {outputs} units of {inputs}, so an identity cannot meet it; use shortcut projection")]
+    Shortcut { inputs: usize, outputs: usize },
 }
 
 /// Why numbers are no batch for a model.
@@ -81,7 +81,11 @@ pub enum BatchError {
     Targets { layer: LayerName, expected: usize, got: usize },
     #[error("{inputs} input rows need {inputs} target rows, not {targets}")]
     Rows { inputs: usize, targets: usize },
-    #[error("{loss} compares with probabilities: a target lies between 0 and 1, and {value} does not")]
+    #[error(
+        "layer {layer} takes mean and variance over the batch, and one example has none; send two or more, or mode eval"
+    )]
+    BatchNormOfOne { layer: LayerName },
+    #[error("{loss} compares with probabilities: a target lies between 0 and 1, and target {} of example {} is {value}", .index[1], .index[0])]
     TargetNotAProbability { loss: &'static str, index: [usize; 2], value: f64 },
 }
 
@@ -114,22 +118,24 @@ impl Model {
         if network.inputs == 0 || network.inputs > limits.units {
             return Err(ModelError::Inputs { count: network.inputs, limit: limits.units });
         }
-        if network.layers.len() > limits.layers {
-            return Err(ModelError::TooManyLayers { count: network.layers.len(), limit: limits.layers });
+        let count = count_layers(&network.layers);
+        if count > limits.layers {
+            return Err(ModelError::TooManyLayers { count, limit: limits.layers });
         }
-        check_names(&network.layers)?;
-        check_sizes(network.inputs, &network.layers, limits)?;
-        let mut below = network.inputs;
-        let mut layers = Vec::with_capacity(network.layers.len());
-        for (index, LayerSpec { name, kind }) in network.layers.iter().enumerate() {
-            let LayerKindSpec::Dense(dense) = kind;
-            let at = |fault| ModelError::Layer { index, name: name.clone(), fault };
-            check_values(below, dense).map_err(at)?;
-            layers.push(NamedLayer { name: name.clone(), layer: Layer::Dense(Dense::new(below, dense.clone())) });
-            below = dense.units;
-        }
+        let root = LayerPath::default();
+        check_names(&network.layers, &root, &mut HashMap::new())?;
+        let mut parameters = 0;
+        check_sizes(network.inputs, &network.layers, &root, &mut parameters, limits)?;
+        let layers = build(network.inputs, &network.layers, &root)?;
         check_end(spec.loss, &network.layers)?;
-        Ok(Self { inputs: network.inputs, layers, loss: spec.loss, optimizer: spec.optimizer.clone(), spec })
+        Ok(Self {
+            inputs: network.inputs,
+            layers,
+            loss: spec.loss,
+            optimizer: spec.optimizer.clone(),
+            parameters,
+            spec,
+        })
     }
 
     /// What the model was made from.
@@ -147,9 +153,31 @@ impl Model {
         &self.layers
     }
 
-    /// The layer of that name with its index.
-    pub fn layer(&self, name: &str) -> Option<(usize, &NamedLayer)> {
-        self.layers.iter().enumerate().find(|(_, layer)| layer.name.as_str() == name)
+    /// The layer of that name, inside of others too, with its path.
+    pub fn layer(&self, name: &str) -> Option<(LayerPath, &NamedLayer)> {
+        find(&self.layers, name, &LayerPath::default())
+    }
+
+    /// The layer at a path of this model.
+    pub fn at(&self, path: &LayerPath) -> Option<&NamedLayer> {
+        let (first, inner) = path.indices().split_first()?;
+        inner.iter().try_fold(self.layers.get(*first)?, |named, &index| named.layer.inner().get(index))
+    }
+
+    /// The names of all layers from the inputs up, those inside of others behind those that hold them.
+    pub fn names(&self) -> impl Iterator<Item = &LayerName> {
+        flat(&self.layers).into_iter().map(|named| &named.name)
+    }
+
+    /// All layers from the inputs up, those inside of others behind those that hold them.
+    pub fn all_layers(&self) -> Vec<&NamedLayer> {
+        flat(&self.layers)
+    }
+
+    /// Whether the next step depends on how many there were before.
+    pub fn counts_updates(&self) -> bool {
+        let drops = |named: &&NamedLayer| named.layer.kind() == LayerKind::Dropout;
+        self.optimizer.counts_updates() || flat(&self.layers).iter().any(drops)
     }
 
     /// What the outputs are judged by.
@@ -164,23 +192,30 @@ impl Model {
 
     /// The number of parameters.
     pub fn parameters(&self) -> usize {
-        self.layers.iter().map(|layer| layer.layer.size().parameters).sum()
+        self.parameters
     }
 
     /// The state that the seed and the explicit values give, the same every time.
     pub fn start(&self) -> State {
         let mut stream = Stream::new(self.spec.seed.value());
-        State::new(self.layers.iter().map(|layer| Arc::new(layer.layer.start(&mut stream))).collect())
+        let start = |named: &NamedLayer| named.layer.start(&mut stream).remembered_by(&self.optimizer);
+        State::new(self.layers.iter().map(start).collect(), 0)
     }
 
     /// The inputs, where they fit the first layer.
-    pub fn check_inputs(&self, inputs: Matrix, limits: &Limits) -> Result<Inputs, BatchError> {
+    pub fn check_inputs(&self, inputs: Matrix, mode: Mode, limits: &Limits) -> Result<Inputs, BatchError> {
         if inputs.rows() > limits.examples {
             return Err(BatchError::TooManyExamples { count: inputs.rows(), limit: limits.examples });
         }
         if inputs.columns() != self.inputs {
             let layer = self.layers[0].name.clone();
             return Err(BatchError::Inputs { layer, expected: self.inputs, got: inputs.columns() });
+        }
+        if mode == Mode::Train
+            && inputs.rows() == 1
+            && let Some(named) = flat(&self.layers).iter().find(|named| named.layer.kind() == LayerKind::BatchNorm)
+        {
+            return Err(BatchError::BatchNormOfOne { layer: named.name.clone() });
         }
         Ok(Inputs(Arc::new(inputs)))
     }
@@ -206,57 +241,147 @@ impl Model {
     }
 }
 
-fn check_names(layers: &[LayerSpec]) -> Result<(), ModelError> {
-    let mut places = HashMap::new();
-    for (index, LayerSpec { name, .. }) in layers.iter().enumerate() {
-        if let Some(first) = places.insert(name, index) {
-            let fault = LayerFault::NameTaken { first };
-            return Err(ModelError::Layer { index, name: name.clone(), fault });
-        }
-    }
-    if layers.is_empty() { Err(ModelError::NoLayers) } else { Ok(()) }
+fn flat(layers: &[NamedLayer]) -> Vec<&NamedLayer> {
+    layers.iter().flat_map(|named| [named].into_iter().chain(flat(named.layer.inner()))).collect()
 }
 
-fn check_sizes(inputs: usize, layers: &[LayerSpec], limits: &Limits) -> Result<(), ModelError> {
-    let (mut below, mut count) = (inputs, 0_usize);
+fn find<'m>(layers: &'m [NamedLayer], name: &str, outer: &LayerPath) -> Option<(LayerPath, &'m NamedLayer)> {
+    layers.iter().enumerate().find_map(|(index, named)| {
+        let path = outer.inside(index);
+        if named.name.as_str() == name { Some((path, named)) } else { find(named.layer.inner(), name, &path) }
+    })
+}
+
+fn count_layers(layers: &[LayerSpec]) -> usize {
+    let inside = |layer: &LayerSpec| match &layer.kind {
+        LayerKindSpec::Residual(residual) => 1 + count_layers(&residual.layers),
+        _ => 1,
+    };
+    layers.iter().map(inside).sum()
+}
+
+fn check_names<'s>(
+    layers: &'s [LayerSpec],
+    outer: &LayerPath,
+    places: &mut HashMap<&'s LayerName, LayerPath>,
+) -> Result<(), ModelError> {
+    if layers.is_empty() {
+        return Err(ModelError::NoLayers { at: outer.clone() });
+    }
     for (index, LayerSpec { name, kind }) in layers.iter().enumerate() {
-        let LayerKindSpec::Dense(dense) = kind;
-        if dense.units == 0 || dense.units > limits.units {
-            let fault = LayerFault::Units { count: dense.units, limit: limits.units };
-            return Err(ModelError::Layer { index, name: name.clone(), fault });
+        let at = outer.inside(index);
+        if let Some(first) = places.insert(name, at.clone()) {
+            return Err(ModelError::Layer { at, name: name.clone(), fault: LayerFault::NameTaken { first } });
         }
-        let biases = if dense.bias == BiasStart::None { 0 } else { dense.units };
-        count = count.saturating_add(below.saturating_mul(dense.units)).saturating_add(biases);
-        if count > limits.parameters {
-            return Err(ModelError::TooManyParameters { count, limit: limits.parameters });
+        if let LayerKindSpec::Residual(residual) = kind {
+            check_names(&residual.layers, &at, places)?;
         }
-        below = dense.units;
     }
     Ok(())
 }
 
-fn check_values(inputs: usize, dense: &DenseSpec) -> Result<(), LayerFault> {
-    if let WeightsStart::Values(weights) = &dense.weights {
-        let (rows, columns) = (weights.rows(), weights.columns());
-        if (rows, columns) != (inputs, dense.units) {
-            return Err(LayerFault::Weights { inputs, units: dense.units, rows, columns });
+/// Follows the units up, and counts the parameters; answers the units of the last layer.
+fn check_sizes(
+    inputs: usize,
+    layers: &[LayerSpec],
+    outer: &LayerPath,
+    count: &mut usize,
+    limits: &Limits,
+) -> Result<usize, ModelError> {
+    let mut below = inputs;
+    for (index, LayerSpec { name, kind }) in layers.iter().enumerate() {
+        let at = outer.inside(index);
+        let (units, parameters) = match kind {
+            LayerKindSpec::Dense(dense) => {
+                if dense.units == 0 || dense.units > limits.units {
+                    let fault = LayerFault::Units { count: dense.units, limit: limits.units };
+                    return Err(ModelError::Layer { at, name: name.clone(), fault });
+                }
+                let biases = if dense.bias == BiasStart::None { 0 } else { dense.units };
+                (dense.units, below.saturating_mul(dense.units).saturating_add(biases))
+            }
+            LayerKindSpec::BatchNorm(_) | LayerKindSpec::LayerNorm(_) => (below, 2 * below),
+            LayerKindSpec::Activation(_) | LayerKindSpec::Dropout { .. } => (below, 0),
+            LayerKindSpec::Residual(residual) => {
+                let outputs = check_sizes(below, &residual.layers, &at, count, limits)?;
+                (outputs, if residual.projection.is_some() { below.saturating_mul(outputs) } else { 0 })
+            }
+        };
+        *count = count.saturating_add(parameters);
+        if *count > limits.parameters {
+            return Err(ModelError::TooManyParameters { count: *count, limit: limits.parameters });
         }
+        below = units;
     }
-    match &dense.bias {
-        BiasStart::Values(bias) if bias.len() != dense.units => {
-            Err(LayerFault::Bias { units: dense.units, given: bias.len() })
+    Ok(below)
+}
+
+/// The layers of a spec whose names and sizes are checked, each upon the units of the one below.
+fn build(inputs: usize, layers: &[LayerSpec], outer: &LayerPath) -> Result<Vec<NamedLayer>, ModelError> {
+    let mut below = inputs;
+    let mut built = Vec::with_capacity(layers.len());
+    for (index, LayerSpec { name, kind }) in layers.iter().enumerate() {
+        let at = outer.inside(index);
+        let layer = match kind {
+            LayerKindSpec::Residual(residual) => {
+                let inner = build(below, &residual.layers, &at)?;
+                Layer::Residual(Residual::new(below, inner, residual.projection.clone()))
+            }
+            LayerKindSpec::Dense(dense) => Layer::Dense(Dense::new(below, dense.clone())),
+            LayerKindSpec::Activation(activation) => Layer::Activation(ActivationLayer::new(below, *activation)),
+            LayerKindSpec::BatchNorm(norm) => {
+                Layer::Normalization(Normalization::new(below, Over::Examples, norm.clone()))
+            }
+            LayerKindSpec::LayerNorm(norm) => {
+                Layer::Normalization(Normalization::new(below, Over::Units, norm.clone()))
+            }
+            LayerKindSpec::Dropout { rate } => Layer::Dropout(Dropout::new(below, *rate)),
+        };
+        check_values(kind, layer.size()).map_err(|fault| ModelError::Layer { at, name: name.clone(), fault })?;
+        below = layer.size().outputs;
+        built.push(NamedLayer { name: name.clone(), layer });
+    }
+    Ok(built)
+}
+
+/// Whether explicit values have the layer's shape, and the two ways of a residual block meet.
+fn check_values(kind: &LayerKindSpec, LayerSize { inputs, outputs: units, .. }: LayerSize) -> Result<(), LayerFault> {
+    let vector = |field, values: Option<&Vec<f64>>| match values {
+        Some(values) if values.len() != units => Err(LayerFault::Vector { field, units, given: values.len() }),
+        _ => Ok(()),
+    };
+    let weights = |start: &WeightsStart| match start {
+        WeightsStart::Values(weights) if weights.size() != (inputs, units) => {
+            let (rows, columns) = weights.size();
+            Err(LayerFault::Weights { inputs, units, rows, columns })
         }
         _ => Ok(()),
+    };
+    match kind {
+        LayerKindSpec::Dense(dense) => {
+            weights(&dense.weights)?;
+            vector("bias", if let BiasStart::Values(bias) = &dense.bias { Some(bias) } else { None })
+        }
+        LayerKindSpec::BatchNorm(norm) | LayerKindSpec::LayerNorm(norm) => {
+            vector("gamma", norm.gamma.as_ref())?;
+            vector("beta", norm.beta.as_ref())
+        }
+        LayerKindSpec::Residual(ResidualSpec { projection: Some(start), .. }) => weights(start),
+        LayerKindSpec::Residual(_) if inputs != units => Err(LayerFault::Shortcut { inputs, outputs: units }),
+        LayerKindSpec::Residual(_) | LayerKindSpec::Activation(_) | LayerKindSpec::Dropout { .. } => Ok(()),
     }
 }
 
 fn check_end(loss: Loss, layers: &[LayerSpec]) -> Result<(), ModelError> {
-    match (loss, layers.last()) {
-        (Loss::CrossEntropy, Some(LayerSpec { name, kind: LayerKindSpec::Dense(dense) }))
-            if dense.activation != Activation::Softmax =>
-        {
-            Err(ModelError::CrossEntropyWithoutSoftmax { index: layers.len() - 1, name: name.clone() })
-        }
-        _ => Ok(()),
+    let Some(LayerSpec { name, kind }) = layers.last().filter(|_| loss == Loss::CrossEntropy) else { return Ok(()) };
+    let softmax = match kind {
+        LayerKindSpec::Dense(dense) => dense.activation == Activation::Softmax,
+        LayerKindSpec::Activation(activation) => *activation == Activation::Softmax,
+        _ => false,
+    };
+    if softmax {
+        return Ok(());
     }
+    let at = LayerPath::default().inside(layers.len() - 1);
+    Err(ModelError::CrossEntropyWithoutSoftmax { at, name: name.clone() })
 }

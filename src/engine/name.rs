@@ -36,9 +36,13 @@ impl LayerName {
         check_name(text).map(|()| Self(text.into()))
     }
 
-    /// The name of a layer that was given none, by its index among its neighbours.
-    pub fn by_place(index: usize) -> Self {
-        Self(format!("layer{}", index + 1).into())
+    /// The name of a layer that was given none, by its index among its neighbours: `layer2`, or `block.2` inside of
+    /// `block`. Deep inside of long names there is no room for it.
+    pub fn by_place(index: usize, inside: Option<&Self>) -> Result<Self, NotAName> {
+        match inside {
+            None => Ok(Self(format!("layer{}", index + 1).into())),
+            Some(outer) => Self::parse(&format!("{outer}.{}", index + 1)),
+        }
     }
 
     /// The name as text.
@@ -50,5 +54,29 @@ impl LayerName {
 impl fmt::Display for LayerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Where a layer stands: its index among the layers of the network, then its index inside of that one, and so on. It
+/// displays as the end of an RFC 6901 pointer, `/layers/2/layers/0`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LayerPath(Vec<usize>);
+
+impl LayerPath {
+    /// The layer of that index in the layer at this path.
+    #[must_use]
+    pub fn inside(&self, index: usize) -> Self {
+        Self(self.0.iter().copied().chain([index]).collect())
+    }
+
+    /// The indices, the outermost first.
+    pub fn indices(&self) -> &[usize] {
+        &self.0
+    }
+}
+
+impl fmt::Display for LayerPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|index| write!(f, "/layers/{index}"))
     }
 }

@@ -5,11 +5,14 @@ use std::fmt;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::layer::{LayerBackward, LayerForward};
 use super::matrix::Matrix;
 use super::model::Model;
 use super::name::LayerName;
+use super::optimizer::Before;
 use super::schema;
-use super::trace::{Place, Segment, Trace};
+use super::tensor::WireName;
+use super::trace::{LayerUpdate, Place, Trace};
 
 /// A number that overflowed or is undefined. What came before it in the order of computation is finite.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -100,15 +103,17 @@ pub fn first_non_finite(model: &Model, trace: &Trace) -> Option<NonFinite> {
 }
 
 fn describe(model: &Model, trace: &Trace, place: &Place, index: Vec<usize>, value: f64) -> NonFinite {
-    let names: Vec<&'static str> = place.segments().iter().filter_map(Segment::name).collect();
-    let at = place.segments().iter().find_map(Segment::index);
-    // `layers` of the way down and of the update stand in reverse.
-    let layer = at.map(|at| if names[0] == "forward" { at } else { model.layers().len() - 1 - at });
+    let names = place.names();
     let quantity: Vec<&'static str> = names.iter().filter(|name| !SECTIONS.contains(name)).copied().collect();
-    let operands = operands(model, trace, names[0], layer, &quantity, &index);
+    let located = Located::new(trace, names[0], &place.layer_indices());
+    let operands = match (names[0], &located) {
+        ("loss", _) => loss_operands(model, trace, quantity[0], &index),
+        (section, Some(located)) => located.operands(model, trace, section, &quantity, &index),
+        _ => vec![],
+    };
     NonFinite {
         pointer: index.iter().fold(place.to_string(), |pointer, index| format!("{pointer}/{index}")),
-        layer: layer.map(|layer| model.layers()[layer].name.clone()),
+        layer: located.map(|located| located.up.name().clone()),
         quantity: quantity.join("."),
         index,
         value: NonFiniteValue::of(value),
@@ -118,36 +123,87 @@ fn describe(model: &Model, trace: &Trace, place: &Place, index: Vec<usize>, valu
 }
 
 /// The names of a trace's parts that are no quantities.
-const SECTIONS: [&str; 5] = ["forward", "backward", "update", "layers", "parameters"];
+const SECTIONS: [&str; 6] = ["forward", "loss", "backward", "update", "layers", "parameters"];
 
-fn operands(
-    model: &Model,
-    trace: &Trace,
-    section: &str,
-    layer: Option<usize>,
-    quantity: &[&str],
-    index: &[usize],
-) -> Vec<Operand> {
-    let of_layer = |layer: usize| (&trace.forward.layers[layer], trace.forward.below(layer));
-    match (section, layer, &trace.backward) {
-        ("forward", Some(layer), _) => {
-            let (forward, below) = of_layer(layer);
-            forward.operands(quantity[0], index, below)
-        }
-        ("loss", ..) => loss_operands(model, trace, quantity[1], index),
-        ("backward", Some(layer), Some(backward)) => {
-            let down = |layer: usize| &backward.layers[model.layers().len() - 1 - layer];
-            match quantity {
-                ["errors"] if layer + 1 == model.layers().len() => output_and_target(trace, index),
-                ["errors"] => trace.forward.layers[layer + 1].operands_of_error_below(down(layer + 1), index),
-                _ => {
-                    let (forward, below) = of_layer(layer);
-                    forward.operands_backward(down(layer), quantity, index, below)
-                }
+/// A layer's parts in all sections of a trace, with what stands below and above it.
+struct Located<'t> {
+    up: &'t LayerForward,
+    inputs: &'t Matrix,
+    down: Option<&'t LayerBackward>,
+    update: Option<&'t LayerUpdate>,
+    /// The layer that its errors come from; none where they come from the loss or from around
+    above: Option<(&'t LayerForward, &'t LayerBackward)>,
+    /// Whether its errors come from the loss
+    last: bool,
+}
+
+impl<'t> Located<'t> {
+    /// The indices count from below on the way up, and from the top in the other sections.
+    fn new(trace: &'t Trace, section: &str, indices: &[usize]) -> Option<Self> {
+        let mut ups = &trace.forward.layers[..];
+        let mut downs = trace.backward.as_ref().map(|backward| &backward.layers[..]);
+        let mut updates = trace.update.as_ref().map(|update| &update.layers[..]);
+        let mut inputs = &*trace.forward.inputs;
+        let mut located = None;
+        for (depth, &index) in indices.iter().enumerate() {
+            let from_below = if section == "forward" { index } else { ups.len() - 1 - index };
+            let from_the_top = ups.len() - 1 - from_below;
+            let up = &ups[from_below];
+            if from_below > 0 {
+                inputs = ups[from_below - 1].outputs();
             }
+            let down = downs.map(|downs| &downs[from_the_top]);
+            let update = updates.map(|updates| &updates[from_the_top]);
+            let above =
+                downs.filter(|_| from_the_top > 0).map(|downs| (&ups[from_below + 1], &downs[from_the_top - 1]));
+            located = Some(Self { up, inputs, down, update, above, last: depth == 0 && from_the_top == 0 });
+            ups = up.inner();
+            downs = down.map(LayerBackward::inner);
+            updates = update.map(|update| &update.layers[..]);
         }
-        ("update", Some(layer), Some(backward)) => update_operands(trace, backward, layer, quantity, index),
-        _ => vec![],
+        located
+    }
+
+    fn operands(
+        &self,
+        model: &Model,
+        trace: &Trace,
+        section: &str,
+        quantity: &[&str],
+        index: &[usize],
+    ) -> Vec<Operand> {
+        match (section, quantity, self.down) {
+            ("forward", ..) => self.up.operands(quantity[0], index, self.inputs),
+            ("backward", ["errors"], _) if self.last => output_and_target(trace, index),
+            ("backward", ["errors"], _) => {
+                self.above.map(|(up, down)| up.operands_of_error_below(down, index)).unwrap_or_default()
+            }
+            ("backward", _, Some(down)) => self.up.operands_backward(down, quantity, index, self.inputs),
+            ("update", _, Some(down)) => self.update_operands(model, trace, down, quantity, index),
+            _ => vec![],
+        }
+    }
+
+    fn update_operands(
+        &self,
+        model: &Model,
+        trace: &Trace,
+        down: &LayerBackward,
+        quantity: &[&str],
+        index: &[usize],
+    ) -> Vec<Operand> {
+        let ([parameter, quantity @ ..], Some(whole), Some(update)) = (quantity, &trace.update, self.update) else {
+            return vec![];
+        };
+        let named = update.parameters.iter().find(|(name, _)| name.as_str() == *parameter);
+        let (Some((name, update)), Some(parameters), Some(gradients)) = (named, self.up.parameters(), down.gradients())
+        else {
+            return vec![];
+        };
+        let nothing = model.optimizer().start(&parameters[name]);
+        let slots = update.state.as_ref().map_or(&nothing, |state| &state.before);
+        let before = Before { parameter: &parameters[name], slots, gradient: &gradients[name] };
+        update.operands(&whole.optimizer, &before, whole.clip, quantity, index)
     }
 }
 
@@ -181,32 +237,6 @@ fn loss_operands(model: &Model, trace: &Trace, quantity: &str, index: &[usize]) 
         running = Some(next);
     }
     vec![]
-}
-
-fn update_operands(
-    trace: &Trace,
-    backward: &super::trace::Backward,
-    layer: usize,
-    quantity: &[&str],
-    index: &[usize],
-) -> Vec<Operand> {
-    let Some(update) = &trace.update else { return vec![] };
-    let down = update.layers.len() - 1 - layer;
-    let before = trace.forward.layers[layer].parameters();
-    let &[parameter, what] = quantity else { return vec![] };
-    let Some((name, before)) = before.iter().find(|(name, _)| name.as_str() == parameter) else { return vec![] };
-    let at = |tensor: &super::tensor::Tensor| match index {
-        &[row, column] => tensor.values()[row * tensor.size().1 + column],
-        _ => tensor.values()[index[0]],
-    };
-    if what == "change" {
-        let gradient = at(&backward.layers[down].gradients()[name]);
-        let rate = update.optimizer.learning_rate().value();
-        vec![Operand::new("learning_rate", vec![], rate), Operand::new("gradients", index.to_vec(), gradient)]
-    } else {
-        let change = at(&update.layers[down].parameters[name].change);
-        vec![Operand::new(name.as_str(), index.to_vec(), at(before)), Operand::new("change", index.to_vec(), change)]
-    }
 }
 
 impl NonFinite {

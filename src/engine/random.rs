@@ -15,9 +15,18 @@ pub struct Stream(Pcg64);
 impl Stream {
     /// The stream that NumPy's `default_rng(seed)` starts.
     pub fn new(seed: u64) -> Self {
-        let [a, b, c, d] = SeedSequence::new(seed).four_words();
+        Self::of(&SeedSequence::new(seed))
+    }
+
+    fn of(sequence: &SeedSequence) -> Self {
+        let [a, b, c, d] = sequence.four_words();
         let join = |high: u64, low: u64| (u128::from(high) << 64) | u128::from(low);
         Self(Pcg64::new(join(a, b), join(c, d)))
+    }
+
+    /// The stream that NumPy's `default_rng(SeedSequence(seed, spawn_key=(key,)))` starts: another one for each key.
+    pub fn spawned(seed: u64, key: u64) -> Self {
+        Self::of(&SeedSequence::spawned(seed, key))
     }
 
     /// A double in [0, 1): the upper 53 bits of the next word.
@@ -46,15 +55,28 @@ struct SeedSequence([u32; 4]);
 
 impl SeedSequence {
     fn new(seed: u64) -> Self {
+        Self::mixed(halves(seed), &[])
+    }
+
+    /// A key below 2^32 is one word, as in NumPy; a larger one is two.
+    fn spawned(seed: u64, key: u64) -> Self {
+        let [low, high] = halves(key);
+        let key = [low, high];
+        Self::mixed(halves(seed), &key[..if high == 0 { 1 } else { 2 }])
+    }
+
+    /// The seed fills a pool of four words; what does not fit is then mixed into each of them.
+    fn mixed([low, high]: [u32; 2], further: &[u32]) -> Self {
         let mut hash = Hash { constant: 0x43b0_d7e5, multiplier: 0x931e_8875 };
-        #[allow(clippy::cast_possible_truncation, reason = "the two halves of the seed")]
-        let mut pool = [seed as u32, (seed >> 32) as u32, 0, 0].map(|word| hash.of(word));
+        let mut pool = [low, high, 0, 0].map(|word| hash.of(word));
         for from in 0..4 {
             for to in (0..4).filter(|&to| to != from) {
-                let left = pool[to].wrapping_mul(0xca01_f9dd);
-                let right = hash.of(pool[from]).wrapping_mul(0x4973_f715);
-                let mixed = left.wrapping_sub(right);
-                pool[to] = mixed ^ (mixed >> 16);
+                pool[to] = mix(pool[to], hash.of(pool[from]));
+            }
+        }
+        for &word in further {
+            for slot in &mut pool {
+                *slot = mix(*slot, hash.of(word));
             }
         }
         Self(pool)
@@ -65,6 +87,16 @@ impl SeedSequence {
         let mut next = self.0.into_iter().cycle().map(|word| u64::from(hash.of(word)));
         std::array::from_fn(|_| next.next().unwrap_or(0) | next.next().unwrap_or(0) << 32)
     }
+}
+
+fn mix(left: u32, right: u32) -> u32 {
+    let mixed = left.wrapping_mul(0xca01_f9dd).wrapping_sub(right.wrapping_mul(0x4973_f715));
+    mixed ^ (mixed >> 16)
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the two halves of the word, the lower one first")]
+fn halves(word: u64) -> [u32; 2] {
+    [word as u32, (word >> 32) as u32]
 }
 
 /// One of the two running hashes of a `SeedSequence`.

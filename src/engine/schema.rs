@@ -18,6 +18,21 @@ pub fn learning_rate() -> Object {
     double().minimum(Some(0.0)).build()
 }
 
+/// A number above zero.
+pub fn positive() -> Object {
+    double().exclusive_minimum(Some(0.0)).build()
+}
+
+/// From 0 to 1.
+pub fn share() -> Object {
+    double().minimum(Some(0.0)).maximum(Some(1.0)).build()
+}
+
+/// From 0 up to but not 1.
+pub fn part() -> Object {
+    double().minimum(Some(0.0)).exclusive_maximum(Some(1.0)).build()
+}
+
 fn double() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Number).format(Some(SchemaFormat::KnownFormat(KnownFormat::Double)))
 }
@@ -37,9 +52,19 @@ pub fn row() -> Array {
     array(number(), 1, Limits::default().units)
 }
 
+/// A row of numbers not below zero.
+pub fn variances() -> Array {
+    array(learning_rate(), 1, Limits::default().units)
+}
+
 /// `[rows][columns]`: at least one of each.
 pub fn matrix() -> Array {
     array(row(), 1, Limits::default().examples)
+}
+
+/// One number for each unit or for each example.
+pub fn vector() -> Array {
+    array(number(), 1, Limits::default().examples)
 }
 
 /// One number for each example of the batch.

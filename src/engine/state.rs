@@ -7,116 +7,237 @@ use serde::de::{self, Deserialize, Deserializer, Unexpected};
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+use utoipa::ToSchema;
 
-use super::model::{Model, NamedLayer};
-use super::name::LayerName;
-use super::tensor::{Named, ParameterName, Parameters, Tensor};
+use super::layer::NamedLayer;
+use super::model::Model;
+use super::name::{LayerName, LayerPath};
+use super::optimizer::Optimizer;
+use super::schema;
+use super::tensor::{Named, ParameterName, Parameters, Slots, Tensor, WireName};
 
-/// Every layer's parameters, immutable: a step makes a new state that shares what it did not change.
+/// Every layer's state and the number of updates so far, immutable: a step makes a new state that shares what it did
+/// not change.
 #[derive(Clone, Debug)]
 pub struct State {
-    layers: Vec<Arc<Parameters>>,
+    layers: Vec<LayerState>,
+    updates: u64,
     hash: OnceLock<StateHash>,
 }
 
-/// SHA-256 over all parameters; two states with one hash are the same to the bit.
+/// What a layer has that a step may change.
+#[derive(Clone, Debug, Default)]
+pub struct LayerState {
+    /// Its own parameters; none for many kinds
+    pub parameters: Arc<Parameters>,
+    /// What the optimizer remembers of each parameter
+    pub slots: Arc<Named<Slots>>,
+    /// Batch normalization's running statistics
+    pub running: Option<Arc<Running>>,
+    /// The states of the layers inside, from below
+    pub layers: Vec<LayerState>,
+}
+
+/// The statistics that batch normalization gathers in training and uses afterwards.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Running {
+    /// `[units]`
+    #[schema(schema_with = schema::row)]
+    pub mean: Vec<f64>,
+    /// Unbiased, `[units]`
+    #[schema(schema_with = schema::row)]
+    pub variance: Vec<f64>,
+}
+
+/// SHA-256 over a state; two states with one hash are the same to the bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateHash([u8; 32]);
 
-/// Parameters to be put in the place of a layer's own.
+/// Values to be put in the place of a layer's own.
 #[derive(Clone, Debug)]
 pub struct Replacement {
+    /// Where the request names it
+    pub at: LayerPath,
     /// The layer
     pub layer: LayerName,
     /// Those of its parameters that change
     pub parameters: Vec<(ParameterName, Tensor)>,
+    /// The running statistics, where they change
+    pub running: Option<Running>,
 }
 
-/// Why parameters cannot be replaced.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+/// Why parameters cannot be replaced; `at` is where the request names the layer.
+#[derive(Clone, Debug, Error, PartialEq)]
 #[allow(missing_docs, reason = "the text of an error is its documentation")]
 pub enum ReplaceError {
     #[error("the network has no layer {layer}; it has {known}")]
-    UnknownLayer { at: usize, layer: LayerName, known: String },
+    UnknownLayer { at: LayerPath, layer: LayerName, known: String },
     #[error("layer {layer} is named twice")]
-    NamedTwice { at: usize, layer: LayerName },
+    NamedTwice { at: LayerPath, layer: LayerName },
     #[error("layer {layer} has no {}", .parameter.as_str())]
-    NoSuchParameter { at: usize, layer: LayerName, parameter: ParameterName },
+    NoSuchParameter { at: LayerPath, layer: LayerName, parameter: ParameterName },
     #[error("layer {layer} needs {} of shape {expected}, not {got}", .parameter.as_str())]
-    Shape { at: usize, layer: LayerName, parameter: ParameterName, expected: String, got: String },
+    Shape { at: LayerPath, layer: LayerName, parameter: ParameterName, expected: String, got: String },
+    #[error("layer {layer} has no running statistics; batch_norm alone has")]
+    NoRunning { at: LayerPath, layer: LayerName },
+    #[error("layer {layer} needs {expected} running {statistic}s, not {got}")]
+    RunningShape { at: LayerPath, layer: LayerName, statistic: &'static str, expected: usize, got: usize },
+    #[error("a variance is not below zero, and number {index} of layer {layer} is {value}")]
+    NegativeVariance { at: LayerPath, layer: LayerName, index: usize, value: f64 },
+}
+
+impl LayerState {
+    /// Of a layer with these parameters alone.
+    pub fn of(parameters: Parameters) -> Self {
+        Self { parameters: Arc::new(parameters), ..Self::default() }
+    }
+
+    /// The same with what the optimizer remembers before the first step.
+    pub(super) fn remembered_by(self, optimizer: &Optimizer) -> Self {
+        let slots = Arc::new(self.parameters.map(|_, tensor| optimizer.start(tensor)));
+        let layers = self.layers.into_iter().map(|layer| layer.remembered_by(optimizer)).collect();
+        Self { slots, layers, ..self }
+    }
 }
 
 impl State {
-    /// From each layer's parameters, from the inputs up.
-    pub fn new(layers: Vec<Arc<Parameters>>) -> Self {
-        Self { layers, hash: OnceLock::new() }
+    /// From each layer's state, from the inputs up, after so many updates.
+    pub fn new(layers: Vec<LayerState>, updates: u64) -> Self {
+        Self { layers, updates, hash: OnceLock::new() }
     }
 
-    /// Each layer's parameters, from the inputs up.
-    pub fn layers(&self) -> &[Arc<Parameters>] {
+    /// Each layer's state, from the inputs up.
+    pub fn layers(&self) -> &[LayerState] {
         &self.layers
+    }
+
+    /// The steps that led here.
+    pub fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    /// The state of the layer at a path of the model that the state belongs to.
+    pub fn at(&self, path: &LayerPath) -> Option<&LayerState> {
+        let (first, inner) = path.indices().split_first()?;
+        inner.iter().try_fold(self.layers.get(*first)?, |layer, &index| layer.layers.get(index))
+    }
+
+    fn at_mut(&mut self, path: &LayerPath) -> Option<&mut LayerState> {
+        let (first, inner) = path.indices().split_first()?;
+        inner.iter().try_fold(self.layers.get_mut(*first)?, |layer, &index| layer.layers.get_mut(index))
     }
 
     /// The hash, computed when it is first asked for.
     ///
     /// SHA-256 over `chainrule.state/1⏎` and then, for each layer from the inputs up and each of its parameters
     /// in order, `{layer}/{parameter}⏎`, rows and columns as little-endian u64 (a vector is one row) and the
-    /// values as little-endian doubles, row by row.
-    pub fn hash(&self, layers: &[NamedLayer]) -> StateHash {
+    /// values as little-endian doubles, row by row. Behind each parameter stands what the optimizer remembers of it,
+    /// `{layer}/{parameter}/{slot}⏎` in the same form, behind the parameters of a batch normalization
+    /// `{layer}/running/mean⏎` and `{layer}/running/variance⏎`, behind those of a residual block its layers. Where
+    /// the next step depends on how many there were (adam, adamw, dropout), `updates⏎` and their number as u64 end it.
+    pub fn hash(&self, model: &Model) -> StateHash {
         *self.hash.get_or_init(|| {
             let mut sha = Sha256::new();
             sha.update(b"chainrule.state/1\n");
-            for (layer, parameters) in layers.iter().zip(&self.layers) {
-                for (name, tensor) in parameters.iter() {
-                    sha.update(format!("{}/{}\n", layer.name, name.as_str()));
-                    let (rows, columns) = tensor.size();
-                    sha.update((rows as u64).to_le_bytes());
-                    sha.update((columns as u64).to_le_bytes());
-                    for value in tensor.values() {
-                        sha.update(value.to_le_bytes());
-                    }
-                }
+            hash_layers(&mut sha, model.layers(), &self.layers);
+            if model.counts_updates() {
+                sha.update(b"updates\n");
+                sha.update(self.updates.to_le_bytes());
             }
             StateHash(sha.finalize().into())
         })
     }
 
-    /// The state with some parameters replaced; what is not named stays.
+    /// The state with some values replaced; what is not named stays.
     pub fn replaced(&self, model: &Model, replacements: Vec<Replacement>) -> Result<Self, ReplaceError> {
-        let mut layers = self.layers.clone();
-        let mut seen = vec![false; layers.len()];
-        for (at, Replacement { layer, parameters }) in replacements.into_iter().enumerate() {
-            let Some((index, _)) = model.layer(layer.as_str()) else {
-                let known = model.layers().iter().take(20).map(|layer| layer.name.as_str()).collect::<Vec<_>>();
+        let mut after = Self::new(self.layers.clone(), self.updates);
+        let mut seen: Vec<LayerPath> = vec![];
+        for Replacement { at, layer, parameters, running } in replacements {
+            let found = model.layer(layer.as_str()).map(|(path, _)| path);
+            let Some((path, state)) = found.and_then(|path| after.at_mut(&path).map(|state| (path, state))) else {
+                let known = model.names().take(20).map(LayerName::as_str).collect::<Vec<_>>();
                 return Err(ReplaceError::UnknownLayer { at, layer, known: known.join(", ") });
             };
-            if std::mem::replace(&mut seen[index], true) {
+            if seen.contains(&path) {
                 return Err(ReplaceError::NamedTwice { at, layer });
             }
-            layers[index] = Arc::new(replace(&layers[index], parameters, at, &layer)?);
+            seen.push(path);
+            state.parameters = Arc::new(replace(&state.parameters, parameters, &at, &layer)?);
+            if let Some(running) = running {
+                state.running = Some(Arc::new(replace_running(state.running.as_deref(), running, &at, &layer)?));
+            }
         }
-        Ok(Self::new(layers))
+        Ok(after)
+    }
+}
+
+fn hash_layers(sha: &mut Sha256, layers: &[NamedLayer], states: &[LayerState]) {
+    for (named, state) in layers.iter().zip(states) {
+        for (name, tensor) in state.parameters.iter() {
+            let place = format!("{}/{}", named.name, name.as_str());
+            hash_values(sha, &place, tensor.size(), tensor.values());
+            for (slot, tensor) in state.slots.get(name).into_iter().flat_map(Named::iter) {
+                hash_values(sha, &format!("{place}/{}", slot.as_str()), tensor.size(), tensor.values());
+            }
+        }
+        if let Some(running) = &state.running {
+            for (name, values) in [("mean", &running.mean), ("variance", &running.variance)] {
+                hash_values(sha, &format!("{}/running/{name}", named.name), (1, values.len()), values);
+            }
+        }
+        hash_layers(sha, named.layer.inner(), &state.layers);
+    }
+}
+
+fn hash_values(sha: &mut Sha256, place: &str, (rows, columns): (usize, usize), values: &[f64]) {
+    sha.update(place);
+    sha.update(b"\n");
+    sha.update((rows as u64).to_le_bytes());
+    sha.update((columns as u64).to_le_bytes());
+    for value in values {
+        sha.update(value.to_le_bytes());
     }
 }
 
 fn replace(
     before: &Parameters,
     replacements: Vec<(ParameterName, Tensor)>,
-    at: usize,
+    at: &LayerPath,
     layer: &LayerName,
 ) -> Result<Parameters, ReplaceError> {
-    let mut after: Vec<_> = before.iter().map(|(name, tensor)| (name, Arc::clone(tensor))).collect();
+    let mut after = before.clone();
     for (parameter, tensor) in replacements {
+        let (at, layer) = (at.clone(), layer.clone());
         let Some((_, slot)) = after.iter_mut().find(|(name, _)| *name == parameter) else {
-            return Err(ReplaceError::NoSuchParameter { at, layer: layer.clone(), parameter });
+            return Err(ReplaceError::NoSuchParameter { at, layer, parameter });
         };
         if !slot.same_shape(&tensor) {
             let (expected, got) = (slot.shape(), tensor.shape());
-            return Err(ReplaceError::Shape { at, layer: layer.clone(), parameter, expected, got });
+            return Err(ReplaceError::Shape { at, layer, parameter, expected, got });
         }
         *slot = Arc::new(tensor);
     }
-    Ok(Named::new(after))
+    Ok(after)
+}
+
+fn replace_running(
+    before: Option<&Running>,
+    running: Running,
+    at: &LayerPath,
+    layer: &LayerName,
+) -> Result<Running, ReplaceError> {
+    let (at, layer) = (at.clone(), layer.clone());
+    let Some(before) = before else { return Err(ReplaceError::NoRunning { at, layer }) };
+    let expected = before.mean.len();
+    for (statistic, values) in [("mean", &running.mean), ("variance", &running.variance)] {
+        if values.len() != expected {
+            return Err(ReplaceError::RunningShape { at, layer, statistic, expected, got: values.len() });
+        }
+    }
+    match running.variance.iter().position(|&variance| variance < 0.0) {
+        Some(index) => Err(ReplaceError::NegativeVariance { at, layer, index, value: running.variance[index] }),
+        None => Ok(running),
+    }
 }
 
 impl StateHash {

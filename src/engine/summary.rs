@@ -5,8 +5,7 @@ use utoipa::ToSchema;
 
 use super::layer::{LayerBackward, LayerKind};
 use super::loss::Loss;
-use super::math::sqrt;
-use super::matrix::{Matrix, sum};
+use super::matrix::{self, Matrix};
 use super::name::LayerName;
 use super::optimizer::Optimizer;
 use super::schema;
@@ -65,9 +64,13 @@ pub struct LayerGradientNorm {
     pub name: LayerName,
     /// The layer's kind
     pub kind: LayerKind,
-    /// √(Σ g²) over all its parameters
+    /// √(Σ g²) over all its own parameters
     #[schema(schema_with = schema::number)]
     pub gradient_norm: f64,
+    /// The layers inside, the top one first
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 1000, required = false, no_recursion)]
+    pub layers: Vec<LayerGradientNorm>,
 }
 
 /// The update in short.
@@ -92,33 +95,28 @@ pub struct LayerChangeNorm {
     /// The layer's name
     #[schema(schema_with = schema::name)]
     pub name: LayerName,
-    /// √(Σ Δ²) over all its parameters
+    /// √(Σ Δ²) over all its own parameters
     #[schema(schema_with = schema::number)]
     pub change_norm: f64,
+    /// The layers inside, the top one first
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 1000, required = false, no_recursion)]
+    pub layers: Vec<LayerChangeNorm>,
 }
 
 impl TraceSummary {
     /// Outputs, loss, and the norms of each layer's gradient and change.
     pub fn of(trace: &Trace) -> Self {
-        let gradient = |layer: &LayerBackward| LayerGradientNorm {
-            name: layer.name().clone(),
-            kind: layer.kind(),
-            gradient_norm: norm(layer.gradients(), |gradient| gradient),
-        };
-        let change = |layer: &LayerUpdate| LayerChangeNorm {
-            name: layer.name.clone(),
-            change_norm: norm(&layer.parameters, |update| &update.change),
-        };
         Self {
             forward: Some(ForwardSummary { outputs: Arc::clone(&trace.forward.outputs) }),
             loss: trace.loss.as_ref().map(LossSummary::of),
             backward: trace
                 .backward
                 .as_ref()
-                .map(|backward| BackwardSummary { layers: backward.layers.iter().map(gradient).collect() }),
+                .map(|backward| BackwardSummary { layers: gradient_norms(&backward.layers) }),
             update: trace.update.as_ref().map(|update| UpdateSummary {
                 optimizer: Some(update.optimizer.clone()),
-                layers: Some(update.layers.iter().map(change).collect()),
+                layers: Some(change_norms(&update.layers)),
                 loss_after: update.loss_after,
             }),
         }
@@ -142,14 +140,36 @@ impl LossSummary {
     }
 }
 
-/// The Euclidean norm over all of a layer's tensors, scaled by the largest value so that no square overflows.
-fn norm<T>(named: &Named<T>, tensor: impl Fn(&T) -> &Tensor) -> f64 {
-    let values = || named.iter().flat_map(|(_, entry)| tensor(entry).values()).map(|value| value.abs());
-    let largest = values().fold(0.0, |largest: f64, value| if value > largest { value } else { largest });
-    if largest == 0.0 {
-        return 0.0;
-    }
+/// The Euclidean norm over all of a layer's tensors.
+fn norm<'t>(tensors: impl Iterator<Item = &'t Tensor> + Clone) -> f64 {
+    let norm = matrix::norm(tensors.flat_map(Tensor::values).copied());
     // A norm of finite numbers may itself pass the largest double; it is then as large as a double can be.
-    let norm = largest * sqrt(sum(values().map(|value| (value / largest) * (value / largest))));
     if norm.is_finite() { norm } else { f64::MAX }
+}
+
+fn gradient_norms(layers: &[LayerBackward]) -> Vec<LayerGradientNorm> {
+    let of = |layer: &LayerBackward| LayerGradientNorm {
+        name: layer.name().clone(),
+        kind: layer.kind(),
+        gradient_norm: norm(
+            layer
+                .gradients()
+                .into_iter()
+                .flat_map(Named::iter)
+                .map(|(_, tensor)| tensor)
+                .collect::<Vec<_>>()
+                .into_iter(),
+        ),
+        layers: gradient_norms(layer.inner()),
+    };
+    layers.iter().map(of).collect()
+}
+
+fn change_norms(layers: &[LayerUpdate]) -> Vec<LayerChangeNorm> {
+    let of = |layer: &LayerUpdate| LayerChangeNorm {
+        name: layer.name.clone(),
+        change_norm: norm(layer.parameters.iter().map(|(_, update)| &update.change).collect::<Vec<_>>().into_iter()),
+        layers: change_norms(&layer.layers),
+    };
+    layers.iter().map(of).collect()
 }

@@ -5,7 +5,7 @@ use std::ops::Index;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::matrix::Matrix;
@@ -27,6 +27,25 @@ impl Tensor {
         match self {
             Self::Vector(values) => values,
             Self::Matrix(matrix) => matrix.values(),
+        }
+    }
+
+    /// All values, row by row, to be changed in place.
+    pub fn values_mut(&mut self) -> &mut [f64] {
+        match self {
+            Self::Vector(values) => values,
+            Self::Matrix(matrix) => matrix.values_mut(),
+        }
+    }
+
+    /// The value at `[column]` or `[row, column]`; `None` where the index is none of this shape.
+    pub fn at(&self, index: &[usize]) -> Option<f64> {
+        match (self, index) {
+            (Self::Vector(values), &[column]) => values.get(column).copied(),
+            (Self::Matrix(matrix), &[row, column]) => {
+                (row < matrix.rows() && column < matrix.columns()).then(|| matrix.at(row, column))
+            }
+            _ => None,
         }
     }
 
@@ -81,24 +100,73 @@ pub enum ParameterName {
     Weights,
     /// One value for each unit, added to its weighted sum.
     Bias,
+    /// γ: one factor for each unit of a normalization.
+    Gamma,
+    /// β: one value for each unit of a normalization, added behind the factor.
+    Beta,
 }
 
-impl ParameterName {
-    /// Every parameter name, in the order in which a layer lists them.
-    pub const ALL: [Self; 2] = [Self::Weights, Self::Bias];
+/// Which of an optimizer's memories of one parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotName {
+    /// Gradients that fade with momentum.
+    Velocity,
+    /// The fading mean of squared gradients.
+    SquareAverage,
+    /// The sum of all squared gradients.
+    SquareSum,
+    /// The fading mean of gradients.
+    FirstMoment,
+    /// The fading mean of squared gradients, to be corrected for its start.
+    SecondMoment,
+}
+
+/// Names of one kind, in the order in which they are listed.
+pub trait WireName: Copy + PartialEq + 'static {
+    /// Every name.
+    const ALL: &'static [Self];
 
     /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
+    fn as_str(self) -> &'static str;
+}
+
+impl WireName for SlotName {
+    const ALL: &'static [Self] =
+        &[Self::Velocity, Self::SquareAverage, Self::SquareSum, Self::FirstMoment, Self::SecondMoment];
+
+    fn as_str(self) -> &'static str {
         match self {
-            Self::Weights => "weights",
-            Self::Bias => "bias",
+            Self::Velocity => "velocity",
+            Self::SquareAverage => "square_average",
+            Self::SquareSum => "square_sum",
+            Self::FirstMoment => "first_moment",
+            Self::SecondMoment => "second_moment",
         }
     }
 }
 
-/// One `T` for each parameter of a layer, in the order of [`ParameterName::ALL`].
+impl WireName for ParameterName {
+    const ALL: &'static [Self] = &[Self::Weights, Self::Bias, Self::Gamma, Self::Beta];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Weights => "weights",
+            Self::Bias => "bias",
+            Self::Gamma => "gamma",
+            Self::Beta => "beta",
+        }
+    }
+}
+
+/// One `T` for each name that there is, in the order of [`WireName::ALL`]: for each parameter of a layer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Named<T>(Vec<(ParameterName, T)>);
+pub struct Named<T, N = ParameterName>(Vec<(N, T)>);
+
+impl<T, N> Default for Named<T, N> {
+    fn default() -> Self {
+        Self(vec![])
+    }
+}
 
 /// A layer's parameters.
 pub type Parameters = Named<Arc<Tensor>>;
@@ -106,29 +174,50 @@ pub type Parameters = Named<Arc<Tensor>>;
 /// ∂E/∂w of the mean loss for each of a layer's parameters.
 pub type Gradients = Named<Tensor>;
 
-impl<T> Named<T> {
+/// What an optimizer remembers of one parameter: nothing, or some tensors of the parameter's shape.
+pub type Slots = Named<Arc<Tensor>, SlotName>;
+
+impl<T, N: WireName> Named<T, N> {
     /// From pairs in order.
-    pub fn new(entries: impl IntoIterator<Item = (ParameterName, T)>) -> Self {
+    pub fn new(entries: impl IntoIterator<Item = (N, T)>) -> Self {
         Self(entries.into_iter().collect())
     }
 
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The entries in order.
-    pub fn iter(&self) -> impl Iterator<Item = (ParameterName, &T)> {
+    pub fn iter(&self) -> impl Iterator<Item = (N, &T)> {
         self.0.iter().map(|(name, value)| (*name, value))
     }
 
-    /// The entry of that name, if the layer has one.
-    pub fn get(&self, name: ParameterName) -> Option<&T> {
+    /// The entries in order, to be changed in place.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (N, &mut T)> {
+        self.0.iter_mut().map(|(name, value)| (*name, value))
+    }
+
+    /// The entry of that name, if there is one.
+    pub fn get(&self, name: N) -> Option<&T> {
         self.iter().find(|(candidate, _)| *candidate == name).map(|(_, value)| value)
     }
 
     /// The same names with `f` of each entry.
-    pub fn map<U>(&self, f: impl Fn(ParameterName, &T) -> U) -> Named<U> {
+    pub fn map<U>(&self, mut f: impl FnMut(N, &T) -> U) -> Named<U, N> {
         Named(self.0.iter().map(|(name, value)| (*name, f(*name, value))).collect())
     }
 }
 
 impl Parameters {
+    /// The weights `[in][out]` of a layer that has them; asking another one is a programmer's error.
+    pub fn weights(&self) -> &Matrix {
+        match &*self[ParameterName::Weights] {
+            Tensor::Matrix(weights) => weights,
+            Tensor::Vector(_) => unreachable!("a network's state has matrices for weights"),
+        }
+    }
+
     /// The number of values in all tensors.
     pub fn count(&self) -> usize {
         self.0.iter().map(|(_, tensor)| tensor.values().len()).sum()
@@ -136,15 +225,15 @@ impl Parameters {
 }
 
 /// The entry of a parameter that the layer is known to have; asking for another one is a programmer's error.
-impl<T> Index<ParameterName> for Named<T> {
+impl<T, N: WireName> Index<N> for Named<T, N> {
     type Output = T;
 
-    fn index(&self, name: ParameterName) -> &T {
-        self.get(name).unwrap_or_else(|| panic!("this layer has no {}", name.as_str()))
+    fn index(&self, name: N) -> &T {
+        self.get(name).unwrap_or_else(|| panic!("there is no {} here", name.as_str()))
     }
 }
 
-impl<T: Serialize> Serialize for Named<T> {
+impl<T: Serialize, N: WireName> Serialize for Named<T, N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (name, value) in self.iter() {
@@ -154,23 +243,45 @@ impl<T: Serialize> Serialize for Named<T> {
     }
 }
 
-impl<T: ToSchema> PartialSchema for Named<T> {
+impl<T: ToSchema, N: WireName + ToSchema> PartialSchema for Named<T, N> {
     fn schema() -> RefOr<Schema> {
-        let of = |object: ObjectBuilder, name: ParameterName| object.property(name.as_str(), T::schema());
-        let object = ParameterName::ALL.into_iter().fold(ObjectBuilder::new(), of);
-        object.description(Some("One entry for each parameter that the layer has.")).into()
+        let of = |object: ObjectBuilder, name: &N| object.property(name.as_str(), T::schema());
+        let object = N::ALL.iter().fold(ObjectBuilder::new(), of);
+        object.description(Some("One entry for each name that there is here.")).into()
     }
 }
 
-impl<T: ToSchema> ToSchema for Named<T> {
+impl<T: ToSchema, N: WireName + ToSchema> ToSchema for Named<T, N> {
     fn name() -> Cow<'static, str> {
-        format!("{}ByParameter", T::name()).into()
+        format!("{}By{}", T::name(), N::name()).into()
     }
 
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         T::schemas(schemas);
     }
 }
+
+impl PartialSchema for SlotName {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(Self::ALL.iter().map(|name| name.as_str())))
+            .into()
+    }
+}
+
+impl ToSchema for SlotName {}
+
+impl PartialSchema for ParameterName {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(Self::ALL.iter().map(|name| name.as_str())))
+            .into()
+    }
+}
+
+impl ToSchema for ParameterName {}
 
 impl PartialSchema for Tensor {
     fn schema() -> RefOr<Schema> {

@@ -14,9 +14,9 @@ use super::layer::{LayerBackward, LayerForward};
 use super::loss::Loss;
 use super::matrix::Matrix;
 use super::name::LayerName;
-use super::optimizer::{Optimizer, ParameterUpdates, TensorUpdate};
+use super::optimizer::{Clip, Optimizer, ParameterUpdates, TensorUpdate};
 use super::schema;
-use super::tensor::{Named, Tensor};
+use super::tensor::{Named, Tensor, WireName};
 
 /// The format's id, in every trace.
 pub const FORMAT: &str = "chainrule.trace/1";
@@ -80,6 +80,14 @@ pub struct Backward {
 pub struct Update {
     /// The optimizer with the settings that this step used
     pub optimizer: Optimizer,
+    /// adam, adamw: the number t of this update, from 1
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::count, required = false)]
+    pub timestep: Option<u64>,
+    /// Only with clip_norm: how much all gradients were made smaller
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub clip: Option<Clip>,
     /// The layers from the outputs down
     #[schema(max_items = 1000)]
     pub layers: Vec<LayerUpdate>,
@@ -91,12 +99,63 @@ pub struct Update {
 
 /// One layer's part of an update.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(no_recursion)]
 pub struct LayerUpdate {
     /// The layer's name
     #[schema(schema_with = schema::name)]
     pub name: LayerName,
-    /// Each parameter's change and its value after it
+    /// Each parameter's change and its value after it; only where the layer has parameters
+    #[serde(skip_serializing_if = "Named::is_empty")]
     pub parameters: ParameterUpdates,
+    /// batch_norm in training: its running statistics
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub running: Option<RunningUpdate>,
+    /// The layers inside, the top one first
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 1000, required = false, no_recursion)]
+    pub layers: Vec<LayerUpdate>,
+}
+
+/// What a step does to running statistics.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RunningUpdate {
+    /// (1 − momentum)·before + momentum·(the batch's mean)
+    pub mean: StatisticUpdate,
+    /// (1 − momentum)·before + momentum·(the batch's unbiased variance)
+    pub variance: StatisticUpdate,
+}
+
+/// What a step does to one of the running statistics.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct StatisticUpdate {
+    /// As the step found it, `[units]`
+    #[schema(schema_with = schema::row)]
+    pub before: Vec<f64>,
+    /// As the step left it, `[units]`
+    #[schema(schema_with = schema::row)]
+    pub after: Vec<f64>,
+}
+
+impl LayerUpdate {
+    fn walk(&self, walker: &mut Walker) {
+        if !self.parameters.is_empty() {
+            walker.named("parameters", &self.parameters, TensorUpdate::walk);
+        }
+        if let Some(running) = &self.running {
+            walker.within("running", |walker| {
+                for (name, statistic) in [("mean", &running.mean), ("variance", &running.variance)] {
+                    walker.within(name, |walker| {
+                        walker.vector("before", &statistic.before);
+                        walker.vector("after", &statistic.after);
+                    });
+                }
+            });
+        }
+        if !self.layers.is_empty() {
+            walker.each("layers", &self.layers, Self::walk);
+        }
+    }
 }
 
 impl Trace {
@@ -106,6 +165,7 @@ impl Trace {
         walker.within("forward", |walker| {
             walker.matrix("inputs", &self.forward.inputs);
             walker.each("layers", &self.forward.layers, LayerForward::walk);
+            walker.matrix("outputs", &self.forward.outputs);
         });
         if let Some(loss) = &self.loss {
             walker.within("loss", |walker| {
@@ -119,9 +179,13 @@ impl Trace {
         }
         if let Some(update) = &self.update {
             walker.within("update", |walker| {
-                walker.each("layers", &update.layers, |layer, walker| {
-                    walker.named("parameters", &layer.parameters, TensorUpdate::walk);
-                });
+                if let Some(clip) = &update.clip {
+                    walker.within("clip", |walker| {
+                        walker.scalar("norm", clip.norm);
+                        walker.scalar("scale", clip.scale);
+                    });
+                }
+                walker.each("layers", &update.layers, LayerUpdate::walk);
                 if let Some(loss_after) = update.loss_after {
                     walker.scalar("loss_after", loss_after);
                 }
@@ -174,6 +238,24 @@ impl Place {
     pub fn segments(&self) -> &[Segment] {
         &self.0
     }
+
+    /// The names on the way, in order.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.0.iter().filter_map(Segment::name).collect()
+    }
+
+    /// The indices of layers on the way, in order; the last one may lie inside of the others.
+    pub fn layer_indices(&self) -> Vec<usize> {
+        self.0.iter().filter_map(Segment::index).collect()
+    }
+
+    pub(super) fn push(&mut self, segment: Segment) {
+        self.0.push(segment);
+    }
+
+    pub(super) fn pop(&mut self) {
+        self.0.pop();
+    }
 }
 
 impl Segment {
@@ -210,7 +292,7 @@ pub struct Walker<'v> {
 }
 
 impl Walker<'_> {
-    fn within(&mut self, name: &'static str, inside: impl FnOnce(&mut Self)) {
+    pub(super) fn within(&mut self, name: &'static str, inside: impl FnOnce(&mut Self)) {
         self.at(Segment::Name(name), inside);
     }
 
@@ -224,7 +306,7 @@ impl Walker<'_> {
         self.within(name, |walker| (walker.visit)(&walker.place, values));
     }
 
-    fn each<T>(&mut self, name: &'static str, items: &[T], mut inside: impl FnMut(&T, &mut Self)) {
+    pub(super) fn each<T>(&mut self, name: &'static str, items: &[T], mut inside: impl FnMut(&T, &mut Self)) {
         self.within(name, |walker| {
             for (index, item) in items.iter().enumerate() {
                 walker.at(Segment::Index(index), |walker| inside(item, walker));
@@ -232,8 +314,13 @@ impl Walker<'_> {
         });
     }
 
-    /// One entry for each parameter of a layer.
-    pub(super) fn named<T>(&mut self, name: &'static str, named: &Named<T>, inside: impl Fn(&T, &mut Self)) {
+    /// One entry for each parameter of a layer, or for whatever else has names.
+    pub(super) fn named<T, N: WireName>(
+        &mut self,
+        name: &'static str,
+        named: &Named<T, N>,
+        inside: impl Fn(&T, &mut Self),
+    ) {
         self.within(name, |walker| {
             for (parameter, value) in named.iter() {
                 walker.within(parameter.as_str(), |walker| inside(value, walker));

@@ -13,7 +13,7 @@ use super::code::Code;
 use super::diagnose;
 use super::problem::Problem;
 use crate::limits::Limits;
-use crate::session::Length;
+use crate::session::{Length, Work};
 
 /// A JSON body. An empty one is `{}`; a missing content type is JSON.
 pub struct Json<T>(pub T);
@@ -26,7 +26,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for Json<T> {
         check_media_type(&head.headers)?;
         let bytes = receive(&head.headers, body, app.limits()).await?;
         let length = Length::of(bytes.len() as u64, app.limits().inline_answer_bytes);
-        app.registry.compute().run(length, move || parse(&bytes)).await.map(Self)
+        app.registry.compute().run(Work::Text, length, move || parse(&bytes)).await.map(Self)
     }
 }
 

@@ -67,6 +67,7 @@ codes! {
     WrongShape "wrong_shape" UNPROCESSABLE_ENTITY "Numbers stand in a shape that does not fit the network.",
     ConflictingFields "conflicting_fields" UNPROCESSABLE_ENTITY "Two fields cannot stand together.",
     NetworkTooLarge "network_too_large" UNPROCESSABLE_ENTITY "The network is larger than this server takes.",
+    BatchTooSmall "batch_too_small" UNPROCESSABLE_ENTITY "The batch has too few examples for its own statistics.",
     BatchTooLarge "batch_too_large" UNPROCESSABLE_ENTITY "The batch is larger than this server takes.",
     WorkTooLarge "work_too_large" UNPROCESSABLE_ENTITY "The request would compute for too long.",
     AnswerTooLarge "answer_too_large" UNPROCESSABLE_ENTITY "The answer would be larger than this server gives.",

@@ -13,7 +13,7 @@ use serde_json::ser::Formatter;
 use super::App;
 use super::code::Code;
 use super::problem::Problem;
-use crate::session::Length;
+use crate::session::{Length, Work};
 
 /// A value as JSON.
 pub fn bytes(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
@@ -34,8 +34,18 @@ pub fn answer(status: StatusCode, value: &impl Serialize) -> Response {
 
 /// A value as the body of a 200; a large one is written off the async threads.
 pub async fn large_answer(app: &App, size: u64, value: impl Serialize + Send + 'static) -> Response {
+    large_answer_with(app, StatusCode::OK, size, value).await
+}
+
+/// The same with another status.
+pub async fn large_answer_with(
+    app: &App,
+    status: StatusCode,
+    size: u64,
+    value: impl Serialize + Send + 'static,
+) -> Response {
     let length = Length::of(size, app.limits().inline_answer_bytes);
-    app.registry.compute().run(length, move || answer(StatusCode::OK, &value)).await
+    app.registry.compute().run(Work::Text, length, move || answer(status, &value)).await
 }
 
 /// Writes doubles as the shortest text that reads back the same, and everything else as `serde_json` does.

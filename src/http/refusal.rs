@@ -5,6 +5,7 @@ use super::problem::{Fault, Problem};
 use crate::engine::model::{BatchError, LayerFault, ModelError};
 use crate::engine::pass::PassError;
 use crate::engine::state::ReplaceError;
+use crate::engine::tensor::WireName;
 use crate::session::{ExplainError, RegistryError, SessionError, SubjectError};
 
 impl From<RegistryError> for Problem {
@@ -25,23 +26,24 @@ impl From<ModelError> for Problem {
     fn from(error: ModelError) -> Self {
         let text = error.to_string();
         let (pointer, code) = match error {
-            ModelError::NoLayers => ("/network/layers".to_owned(), Code::WrongShape),
+            ModelError::NoLayers { at } => (format!("/network{at}/layers"), Code::WrongShape),
             ModelError::TooManyLayers { .. } => ("/network/layers".to_owned(), Code::NetworkTooLarge),
             ModelError::Inputs { count: 0, .. } => ("/network/inputs".to_owned(), Code::NumberOutOfRange),
             ModelError::Inputs { .. } => ("/network/inputs".to_owned(), Code::NetworkTooLarge),
             ModelError::TooManyParameters { .. } => ("/network".to_owned(), Code::NetworkTooLarge),
-            ModelError::CrossEntropyWithoutSoftmax { index, .. } => {
-                (format!("/network/layers/{index}/activation"), Code::LossNeedsSoftmax)
+            ModelError::CrossEntropyWithoutSoftmax { at, .. } => {
+                (format!("/network{at}/activation"), Code::LossNeedsSoftmax)
             }
-            ModelError::Layer { index, fault, .. } => {
+            ModelError::Layer { at, fault, .. } => {
                 let (field, code) = match fault {
                     LayerFault::Units { count: 0, .. } => ("units", Code::NumberOutOfRange),
                     LayerFault::Units { .. } => ("units", Code::NetworkTooLarge),
                     LayerFault::NameTaken { .. } => ("name", Code::DuplicateName),
                     LayerFault::Weights { .. } => ("weights", Code::WrongShape),
-                    LayerFault::Bias { .. } => ("bias", Code::WrongShape),
+                    LayerFault::Vector { field, .. } => (field, Code::WrongShape),
+                    LayerFault::Shortcut { .. } => ("shortcut", Code::WrongShape),
                 };
-                (format!("/network/layers/{index}/{field}"), code)
+                (format!("/network{at}/{field}"), code)
             }
         };
         Fault::new(pointer, code, text).into()
@@ -74,7 +76,9 @@ impl From<SubjectError> for Problem {
             SubjectError::Batch(error) => error.into(),
             SubjectError::Missing(_) => Fault::new("", Code::MissingData, text).into(),
             SubjectError::AnswerTooLarge { .. } => Self::new(Code::AnswerTooLarge, text),
-            SubjectError::TooMuchWork { .. } => Self::new(Code::WorkTooLarge, text),
+            SubjectError::TooMuchWork { .. } | SubjectError::TooManyNumbers { .. } => {
+                Self::new(Code::WorkTooLarge, text)
+            }
         }
     }
 }
@@ -85,6 +89,7 @@ impl From<BatchError> for Problem {
             BatchError::TooManyExamples { .. } => ("/inputs", Code::BatchTooLarge),
             BatchError::Inputs { .. } => ("/inputs", Code::WrongShape),
             BatchError::Targets { .. } | BatchError::Rows { .. } => ("/targets", Code::WrongShape),
+            BatchError::BatchNormOfOne { .. } => ("/inputs", Code::BatchTooSmall),
             BatchError::TargetNotAProbability { .. } => ("/targets", Code::NotAProbability),
         };
         Fault::new(pointer, code, error.to_string()).into()
@@ -105,13 +110,18 @@ impl From<ReplaceError> for Problem {
     fn from(error: ReplaceError) -> Self {
         let text = error.to_string();
         let (pointer, code) = match error {
-            ReplaceError::UnknownLayer { at, .. } => (format!("/layers/{at}/name"), Code::UnknownLayer),
-            ReplaceError::NamedTwice { at, .. } => (format!("/layers/{at}/name"), Code::DuplicateName),
+            ReplaceError::UnknownLayer { at, .. } => (format!("{at}/name"), Code::UnknownLayer),
+            ReplaceError::NamedTwice { at, .. } => (format!("{at}/name"), Code::DuplicateName),
             ReplaceError::NoSuchParameter { at, parameter, .. } => {
-                (format!("/layers/{at}/parameters/{}", parameter.as_str()), Code::UnknownParameter)
+                (format!("{at}/parameters/{}", parameter.as_str()), Code::UnknownParameter)
             }
             ReplaceError::Shape { at, parameter, .. } => {
-                (format!("/layers/{at}/parameters/{}", parameter.as_str()), Code::WrongShape)
+                (format!("{at}/parameters/{}", parameter.as_str()), Code::WrongShape)
+            }
+            ReplaceError::NoRunning { at, .. } => (format!("{at}/running"), Code::UnknownParameter),
+            ReplaceError::RunningShape { at, statistic, .. } => (format!("{at}/running/{statistic}"), Code::WrongShape),
+            ReplaceError::NegativeVariance { at, index, .. } => {
+                (format!("{at}/running/variance/{index}"), Code::NumberOutOfRange)
             }
         };
         Fault::new(pointer, code, text).into()

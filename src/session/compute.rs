@@ -1,16 +1,28 @@
 //! Where computations run: short ones at once, long ones on threads of their own, so that the async threads stay free.
 
 use std::panic::resume_unwind;
+use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-/// Runs computations, at most one long one a core at a time; further ones wait their turn.
+/// Runs long work, at most one piece of each kind a core at a time; further pieces wait their turn. The two kinds do
+/// not wait for each other: reading a session stays quick while others compute.
 pub struct Compute {
-    long: Semaphore,
+    passes: Arc<Semaphore>,
+    texts: Arc<Semaphore>,
 }
 
-/// Whether a computation is short enough to be run where it is asked for.
+/// What kind of work it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Passes over networks, and the making of networks.
+    Pass,
+    /// Reading and writing JSON.
+    Text,
+}
+
+/// Whether a piece of work is short enough to be done where it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
     /// Far shorter than the way to another thread and back would be worth.
@@ -27,19 +39,34 @@ impl Length {
 }
 
 impl Compute {
-    /// With one long computation a core.
+    /// With one long piece of each kind a core.
     pub fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { long: Semaphore::new(cores) }
+        Self { passes: Arc::new(Semaphore::new(cores)), texts: Arc::new(Semaphore::new(cores)) }
     }
 
-    /// The result of the work. A panic in it goes on in the caller.
-    pub async fn run<T: Send + 'static>(&self, length: Length, work: impl FnOnce() -> T + Send + 'static) -> T {
+    /// The result of the work. A panic in it goes on in the caller. Where the caller leaves, the work still runs to its
+    /// end and keeps its turn until then.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        kind: Work,
+        length: Length,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
         if length == Length::Short {
             return work();
         }
+        let turns = match kind {
+            Work::Pass => &self.passes,
+            Work::Text => &self.texts,
+        };
         // The semaphore is never closed; without a permit the work would merely have more company.
-        let _permit = self.long.acquire().await.ok();
+        let permit = Arc::clone(turns).acquire_owned().await.ok();
+        let work = move || {
+            let result = work();
+            drop(permit);
+            result
+        };
         match spawn_blocking(work).await {
             Ok(result) => result,
             Err(error) => match error.try_into_panic() {

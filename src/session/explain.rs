@@ -5,11 +5,10 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::SessionError;
-use super::compute::{Compute, Length};
+use super::compute::{Compute, Length, Work};
 use super::subject::{BatchPart, PassRequest, Subject, SubjectError, SubjectSpec};
 use crate::engine::cost::Extent;
 use crate::engine::model::ModelError;
-use crate::engine::pass;
 use crate::engine::trace::Trace;
 use crate::limits::Limits;
 
@@ -31,15 +30,15 @@ pub async fn explain(
     compute: &Compute,
 ) -> Result<(Arc<Subject>, Trace), ExplainError> {
     let subject = Arc::new(Subject::new(spec, limits)?);
-    let learning_rate = request.learning_rate;
     let prepared = subject.prepare(request, Extent::Step, limits).map_err(SessionError::Subject)?;
-    let targets = prepared.targets.ok_or(SubjectError::Missing(BatchPart::Targets)).map_err(SessionError::Subject)?;
+    let targets =
+        prepared.targets.clone().ok_or(SubjectError::Missing(BatchPart::Targets)).map_err(SessionError::Subject)?;
     let length = Length::of(prepared.cost.multiply_adds, limits.inline_multiply_adds);
     let explained = Arc::clone(&subject);
     let work = move || {
         let model = explained.model();
-        pass::step(model, &model.start(), &prepared.inputs, &targets, learning_rate)
+        prepared.pass(model, &model.start()).step(&targets)
     };
-    let (trace, _) = compute.run(length, work).await.map_err(SessionError::Pass)?;
+    let (trace, _) = compute.run(Work::Pass, length, work).await.map_err(SessionError::Pass)?;
     Ok((subject, trace))
 }

@@ -11,7 +11,7 @@ mod registry;
 mod session;
 mod subject;
 
-pub use compute::{Compute, Length};
+pub use compute::{Compute, Length, Work};
 pub use explain::{ExplainError, explain};
 pub use name::SessionName;
 pub use preset::{PRESETS, Preset};

@@ -65,7 +65,7 @@ fn by_hand(layers: Vec<LayerSpec>, inputs: Matrix, targets: Matrix) -> SubjectSp
         model: ModelSpec {
             network: NetworkSpec { inputs: inputs.columns(), layers },
             loss: Loss::HalfSquaredError,
-            optimizer: Optimizer::Sgd { learning_rate },
+            optimizer: Optimizer::sgd(learning_rate),
             seed: Seed::default(),
         },
         data: Some(Data { inputs, targets }),
@@ -76,7 +76,7 @@ fn sigmoid(name: &str, weights: Matrix, bias: BiasStart) -> LayerSpec {
     #[allow(clippy::expect_used, reason = "a test makes every preset")]
     let name = LayerName::parse(name).expect("the presets' names are names");
     let units = weights.columns();
-    let weights = WeightsStart::Values(weights);
+    let weights = WeightsStart::values(weights);
     LayerSpec { name, kind: LayerKindSpec::Dense(DenseSpec { units, activation: Activation::Sigmoid, weights, bias }) }
 }
 

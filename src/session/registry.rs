@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use thiserror::Error;
 
 use super::SessionName;
-use super::compute::{Compute, Length};
+use super::compute::{Compute, Length, Work};
 use super::session::Session;
 use super::subject::{Subject, SubjectSpec};
 use crate::engine::model::ModelError;
@@ -17,7 +17,7 @@ use crate::limits::Limits;
 /// All sessions of a server, and what they share.
 pub struct Registry {
     limits: Limits,
-    compute: Compute,
+    compute: Arc<Compute>,
     /// A std lock, since it is only held to look up, insert or remove one entry, never across an await.
     sessions: RwLock<Sessions>,
 }
@@ -70,7 +70,7 @@ pub struct SessionSummary {
 impl Registry {
     /// An empty registry.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, compute: Compute::new(), sessions: RwLock::default() }
+        Self { limits, compute: Arc::default(), sessions: RwLock::default() }
     }
 
     /// What this server permits.
@@ -79,7 +79,7 @@ impl Registry {
     }
 
     /// Where computations run.
-    pub fn compute(&self) -> &Compute {
+    pub fn compute(&self) -> &Arc<Compute> {
         &self.compute
     }
 
@@ -93,7 +93,7 @@ impl Registry {
         // Drawing a large network takes a while: outside the lock, and off the async threads.
         let length = Length::of(wanted as u64, self.limits.inline_multiply_adds);
         let named = name.clone();
-        let session = Arc::new(self.compute.run(length, move || Session::new(named, subject)).await);
+        let session = Arc::new(self.compute.run(Work::Pass, length, move || Session::new(named, subject)).await);
         let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(other) = sessions.by_name.get(&name) {
             return same(Arc::clone(other), &spec);
@@ -151,7 +151,7 @@ impl Registry {
 }
 
 fn same(session: Arc<Session>, spec: &SubjectSpec) -> Result<Created, RegistryError> {
-    if session.subject().is_made_from(spec) {
+    if session.is_made_from(spec) {
         Ok(Created::Same(session))
     } else {
         Err(RegistryError::NameInUse(session.name().clone()))

@@ -1,15 +1,16 @@
 //! One session: a model with its state, which changes one step at a time.
 
+use std::panic::resume_unwind;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use thiserror::Error;
 use tokio::sync::Mutex;
 
 use super::SessionName;
-use super::compute::{Compute, Length};
-use super::subject::{BatchPart, PassRequest, Subject, SubjectError};
+use super::compute::{Compute, Length, Work};
+use super::subject::{BatchPart, PassRequest, Subject, SubjectError, SubjectSpec};
 use crate::engine::cost::Extent;
-use crate::engine::pass::{self, PassError};
+use crate::engine::pass::PassError;
 use crate::engine::state::{ReplaceError, Replacement, State, StateHash};
 use crate::engine::trace::Trace;
 use crate::limits::Limits;
@@ -79,7 +80,7 @@ impl Session {
 
     /// The hash of the state at a step.
     pub fn hash(&self, live: &Live) -> StateHash {
-        live.state.hash(self.subject.model().layers())
+        live.state.hash(self.subject.model())
     }
 
     /// The forward pass; nothing changes.
@@ -109,59 +110,84 @@ impl Session {
         limits: &Limits,
         compute: &Compute,
     ) -> Result<Stepped, SessionError> {
-        let learning_rate = request.learning_rate;
         let prepared = self.subject.prepare(request, extent, limits)?;
         let (subject, live) = (Arc::clone(&self.subject), self.live());
         let step = live.step;
         let length = Length::of(prepared.cost.multiply_adds, limits.inline_multiply_adds);
-        let pass = move || match (extent, &prepared.targets) {
-            (Extent::Forward, targets) => {
-                pass::forward(subject.model(), &live.state, &prepared.inputs, targets.as_ref())
+        let work = move || {
+            let pass = prepared.pass(subject.model(), &live.state);
+            match (extent, &prepared.targets) {
+                (Extent::Forward, targets) => pass.forward(targets.as_ref()),
+                (_, Some(targets)) => pass.backward(targets),
+                (_, None) => unreachable!("a backward pass was prepared with targets"),
             }
-            (_, Some(targets)) => {
-                pass::backward(subject.model(), &live.state, &prepared.inputs, targets, learning_rate)
-            }
-            (_, None) => unreachable!("a backward pass was prepared with targets"),
         };
-        Ok(Stepped { trace: compute.run(length, pass).await?, step })
+        Ok(Stepped { trace: compute.run(Work::Pass, length, work).await?, step })
     }
 
-    /// Forward, backward and the update: the session is one step further.
+    /// Forward, backward and the update: the session is one step further, whether or not the caller waits for it.
     pub async fn step(
-        &self,
+        self: &Arc<Self>,
         request: PassRequest,
         limits: &Limits,
-        compute: &Compute,
+        compute: &Arc<Compute>,
     ) -> Result<Stepped, SessionError> {
-        let learning_rate = request.learning_rate;
         let prepared = self.subject.prepare(request, Extent::Step, limits)?;
-        let targets = prepared.targets.ok_or(SubjectError::Missing(BatchPart::Targets))?;
+        let targets = prepared.targets.clone().ok_or(SubjectError::Missing(BatchPart::Targets))?;
         let length = Length::of(prepared.cost.multiply_adds, limits.inline_multiply_adds);
-        let _turn = self.turn.lock().await;
-        let (subject, live) = (Arc::clone(&self.subject), self.live());
-        let before = Arc::clone(&live);
-        let pass = move || {
-            let (trace, state) = pass::step(subject.model(), &live.state, &prepared.inputs, &targets, learning_rate)?;
-            Ok::<_, PassError>((trace, hashed(state, &subject)))
-        };
-        let (trace, state) = compute.run(length, pass).await?;
-        Ok(Stepped { trace, step: self.publish(&before, state).step })
+        self.change(length, compute, move |subject, live| {
+            let (trace, state) = prepared.pass(subject.model(), &live.state).step(&targets)?;
+            Ok((trace, state))
+        })
+        .await
+        .map(|(trace, live)| Stepped { trace, step: live.step })
     }
 
     /// Replaces parameters: the session is one step further.
     pub async fn replace(
-        &self,
+        self: &Arc<Self>,
         replacements: Vec<Replacement>,
         limits: &Limits,
-        compute: &Compute,
+        compute: &Arc<Compute>,
     ) -> Result<Arc<Live>, SessionError> {
         let length = Length::of(self.subject.model().parameters() as u64, limits.inline_multiply_adds);
-        let _turn = self.turn.lock().await;
-        let (subject, live) = (Arc::clone(&self.subject), self.live());
-        let before = Arc::clone(&live);
-        let work = move || Ok(hashed(live.state.replaced(subject.model(), replacements)?, &subject));
-        let state = compute.run(length, work).await.map_err(SessionError::Replace)?;
-        Ok(self.publish(&before, state))
+        let replaced = move |subject: &Subject, live: &Live| {
+            Ok(((), live.state.replaced(subject.model(), replacements).map_err(SessionError::Replace)?))
+        };
+        self.change(length, compute, replaced).await.map(|((), live)| live)
+    }
+
+    /// Waits for the turn, computes the next state and publishes it. All of it runs in a task of its own, so that a
+    /// client who leaves cancels nothing half-way.
+    async fn change<T: Send + 'static>(
+        self: &Arc<Self>,
+        length: Length,
+        compute: &Arc<Compute>,
+        work: impl FnOnce(&Subject, &Live) -> Result<(T, State), SessionError> + Send + 'static,
+    ) -> Result<(T, Arc<Live>), SessionError> {
+        let (session, compute) = (Arc::clone(self), Arc::clone(compute));
+        let task = tokio::spawn(async move {
+            let _turn = session.turn.lock().await;
+            let (subject, before) = (Arc::clone(&session.subject), session.live());
+            let live = Arc::clone(&before);
+            let work = move || work(&subject, &live).map(|(result, state)| (result, hashed(state, &subject)));
+            let (result, state) = compute.run(Work::Pass, length, work).await?;
+            Ok((result, session.publish(&before, state)))
+        });
+        match task.await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(error) => panic!("a step was cancelled while the server stops: {error}"),
+            },
+        }
+    }
+
+    /// Whether it was made from that spec: the same values, and the same bits (0 and −0 are equal, and start
+    /// differently).
+    pub fn is_made_from(&self, spec: &SubjectSpec) -> bool {
+        let subject = &self.subject;
+        subject.is_made_from(spec) && subject.model().spec().same_bits(&spec.model)
     }
 
     /// Makes a new state the one that everybody sees. Only who holds the turn may call it.
@@ -174,6 +200,6 @@ impl Session {
 
 /// The state with its hash known, so that nobody waits for it later.
 fn hashed(state: State, subject: &Subject) -> State {
-    state.hash(subject.model().layers());
+    state.hash(subject.model());
     state
 }

@@ -6,10 +6,13 @@ use utoipa::ToSchema;
 
 use crate::engine::cost::{Cost, Extent, cost};
 use crate::engine::matrix::Matrix;
+use crate::engine::mode::Mode;
 use crate::engine::model::{BatchError, Inputs, Model, ModelError, Targets};
 use crate::engine::optimizer::LearningRate;
+use crate::engine::pass::Pass;
 use crate::engine::schema;
 use crate::engine::spec::ModelSpec;
+use crate::engine::state::State;
 use crate::limits::Limits;
 
 /// A batch that a preset brings: used where a request names no data of its own.
@@ -59,6 +62,8 @@ pub struct PassRequest {
     pub inputs: Option<Matrix>,
     /// y
     pub targets: Option<Matrix>,
+    /// Training or use; if left out, use for what only goes forward
+    pub mode: Option<Mode>,
     /// In the place of the optimizer's own, for this pass alone
     pub learning_rate: Option<LearningRate>,
     /// How much of the trace is wanted
@@ -71,6 +76,10 @@ pub struct Prepared {
     pub inputs: Inputs,
     /// y
     pub targets: Option<Targets>,
+    /// Training or use
+    pub mode: Mode,
+    /// In the place of the optimizer's own
+    pub learning_rate: Option<LearningRate>,
     /// The size of the pass
     pub cost: Cost,
 }
@@ -93,11 +102,20 @@ pub enum SubjectError {
     #[error("this pass needs {}", .0.as_str())]
     Missing(BatchPart),
     #[error(
-        "the full trace of this batch can take {bytes} bytes, and an answer has at most {limit}; ask for trace=summary or trace=none, or send fewer rows"
+        "the {part} of this batch can take {bytes} bytes, and an answer has at most {limit}; ask for {less}, or send fewer rows"
     )]
-    AnswerTooLarge { bytes: u64, limit: u64 },
+    AnswerTooLarge { part: &'static str, bytes: u64, limit: u64, less: &'static str },
+    #[error("this pass makes {numbers} numbers, and one request has at most {limit}; send fewer rows")]
+    TooManyNumbers { numbers: u64, limit: u64 },
     #[error("this pass takes {multiply_adds} multiplications, and one request has at most {limit}; send fewer rows")]
     TooMuchWork { multiply_adds: u64, limit: u64 },
+}
+
+impl Prepared {
+    /// The pass over a model that it was prepared for, in one of its states.
+    pub fn pass<'a>(&'a self, model: &'a Model, state: &'a State) -> Pass<'a> {
+        Pass { model, state, inputs: &self.inputs, mode: self.mode, learning_rate: self.learning_rate }
+    }
 }
 
 impl BatchPart {
@@ -139,7 +157,8 @@ impl Subject {
             (inputs, targets, _) => (inputs, targets),
         };
         let inputs = inputs.ok_or(SubjectError::Missing(BatchPart::Inputs))?;
-        let inputs = self.model.check_inputs(inputs, limits)?;
+        let mode = request.mode.unwrap_or(if extent == Extent::Forward { Mode::Eval } else { Mode::Train });
+        let inputs = self.model.check_inputs(inputs, mode, limits)?;
         let targets = targets.map(|targets| self.model.check_targets(&inputs, targets)).transpose()?;
         if targets.is_none() && extent != Extent::Forward {
             return Err(SubjectError::Missing(BatchPart::Targets));
@@ -149,9 +168,17 @@ impl Subject {
             let (multiply_adds, limit) = (cost.multiply_adds, limits.multiply_adds);
             return Err(SubjectError::TooMuchWork { multiply_adds, limit });
         }
-        if request.detail == Detail::Full && cost.answer_bytes > limits.answer_bytes {
-            return Err(SubjectError::AnswerTooLarge { bytes: cost.answer_bytes, limit: limits.answer_bytes });
+        if cost.numbers > limits.pass_numbers {
+            return Err(SubjectError::TooManyNumbers { numbers: cost.numbers, limit: limits.pass_numbers });
         }
-        Ok(Prepared { inputs, targets, cost })
+        let (part, bytes, less) = match request.detail {
+            Detail::Full => ("full trace", cost.answer_bytes, "trace=summary or trace=none"),
+            Detail::Summary => ("summary", cost.summary_bytes, "trace=none"),
+            Detail::None => ("", 0, ""),
+        };
+        if bytes > limits.answer_bytes {
+            return Err(SubjectError::AnswerTooLarge { part, bytes, limit: limits.answer_bytes, less });
+        }
+        Ok(Prepared { inputs, targets, mode, learning_rate: request.learning_rate, cost })
     }
 }

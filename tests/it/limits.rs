@@ -62,10 +62,10 @@ async fn a_body_has_a_largest_size() {
 #[tokio::test]
 async fn an_answer_has_a_largest_size_and_there_is_a_way_to_ask_for_less() {
     let estimate = |examples: u64| {
-        // One layer of 1·1: weights, gradients, changes and results; the loss and the loss after. A row brings input,
-        // a, h, f′, error, delta, the output once more, target and loss, and three numbers that only a softmax has.
-        // 25 bytes a number, 1,024 a layer and once more.
-        (examples * 12 + 4 + 2) * 25 + 2 * 1_024
+        // One layer of 1·1: the weight, and up to five numbers that an update makes of it; the loss and the loss
+        // after. A row brings input, a, h, f′, error, delta, the output once more, target and loss, and three numbers
+        // that only a softmax has. 27 bytes a number, 2,048 a layer and once more.
+        (examples * 12 + 6 + 2) * 27 + 2 * 2_048
     };
     let api = Api::with(Limits { answer_bytes: estimate(10), ..Limits::default() }).await;
     api.put("/v1/sessions/demo", network(1, &[1])).await.expect(201);
@@ -87,14 +87,48 @@ async fn an_answer_has_a_largest_size_and_there_is_a_way_to_ask_for_less() {
 
 #[tokio::test]
 async fn a_request_computes_for_a_while_at_the_most() {
-    let api = Api::with(Limits { multiply_adds: 4 * 6, ..Limits::default() }).await;
+    // 2·3 multiplications, and 3·3 + 2 numbers that count as 16 each, on the way up; four times that in a step.
+    let row = 2 * 3 + 16 * (3 * 3 + 2);
+    let api = Api::with(Limits { multiply_adds: 4 * row, ..Limits::default() }).await;
     api.put("/v1/sessions/demo", network(2, &[3])).await.expect(201);
     let rows =
         |count: usize| json!({"inputs": vec![[1.0, 2.0]; count], "targets": vec![[0.0, 0.0, 0.0]; count]}).to_string();
     api.post("/v1/sessions/demo/step", rows(1)).await.expect(200);
     let problem = api.post("/v1/sessions/demo/step", rows(2)).await.problem(422, "work_too_large");
-    assert!(problem["detail"].as_str().unwrap().contains("48"), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains(&(8 * row).to_string()), "{problem}");
     api.post("/v1/sessions/demo/forward", rows(4)).await.expect(200);
+    api.post("/v1/sessions/demo/forward", rows(5)).await.problem(422, "work_too_large");
+}
+
+#[tokio::test]
+async fn a_pass_leaves_so_many_numbers_in_memory_whatever_is_answered() {
+    // A row of 1·1 on the way up: the input, three numbers and two of a softmax, the output, the target and the loss;
+    // then the weight, the loss and the loss after.
+    let numbers = |examples: u64| examples * (1 + 5 + 3) + 1 + 2;
+    let api = Api::with(Limits { pass_numbers: numbers(4), ..Limits::default() }).await;
+    api.put("/v1/sessions/demo", network(1, &[1])).await.expect(201);
+    let rows = |count: usize| json!({"inputs": vec![[1.0]; count]}).to_string();
+    for detail in ["full", "summary", "none"] {
+        let path = format!("/v1/sessions/demo/forward?trace={detail}");
+        api.post(&path, rows(4)).await.expect(200);
+        let problem = api.post(&path, rows(5)).await.problem(422, "work_too_large");
+        assert!(problem["detail"].as_str().unwrap().contains(&numbers(5).to_string()), "{problem}");
+    }
+    // What a body of a few hundred kilobytes could ask of the shipped limits: 65,536 units for 65,536 rows.
+    let api = Api::with(Limits::default()).await;
+    api.put("/v1/sessions/wide", network(1, &[65_536])).await.expect(201);
+    api.post("/v1/sessions/wide/forward?trace=none", rows(65_536)).await.problem(422, "work_too_large");
+}
+
+#[tokio::test]
+async fn a_summary_has_a_largest_size_too() {
+    let api = Api::with(Limits { answer_bytes: 4 * 30 * 27 + 2 * 2_048, ..Limits::default() }).await;
+    api.put("/v1/sessions/demo", network(1, &[30])).await.expect(201);
+    let rows = |count: usize| json!({"inputs": vec![[1.0]; count]}).to_string();
+    api.post("/v1/sessions/demo/forward?trace=summary", rows(4)).await.expect(200);
+    let problem = api.post("/v1/sessions/demo/forward?trace=summary", rows(5)).await.problem(422, "answer_too_large");
+    assert!(problem["detail"].as_str().unwrap().contains("ask for trace=none"), "{problem}");
+    api.post("/v1/sessions/demo/forward?trace=none", rows(5)).await.expect(200);
 }
 
 #[tokio::test]

@@ -115,11 +115,11 @@ async fn a_network_that_cannot_be_is_a_422() {
     let api = Api::start().await;
     for (body, code, pointer, says) in [
         (layer(r#""units": 3, "weights": [[1, 2], [3, 4]]"#), "wrong_shape", "/network/layers/0/weights", "[2][3], not [2][2]"),
-        (layer(r#""weights": [[1, 2]]"#), "wrong_shape", "/network/layers/0/weights", "layer 0 (layer1): 2 inputs"),
+        (layer(r#""weights": [[1, 2]]"#), "wrong_shape", "/network/layers/0/weights", "layer layer1: 2 inputs"),
         (layer(r#""weights": [[1, 2], [3]]"#), "wrong_shape", "/network/layers/0/weights/1", "row 1 has 1"),
         (layer(r#""weights": [[], []]"#), "wrong_shape", "/network/layers/0/weights", "no numbers"),
         (layer(r#""weights": [1, 2]"#), "wrong_shape", "/network/layers/0/weights", "rows"),
-        (layer(r#""units": 3, "bias": [1, 2]"#), "wrong_shape", "/network/layers/0/bias", "3 units need 3 biases, not 2"),
+        (layer(r#""units": 3, "bias": [1, 2]"#), "wrong_shape", "/network/layers/0/bias", "3 units need 3 numbers in bias, not 2"),
         (layer(r#""weights": [[1], [2]], "init": "zeros""#), "conflicting_fields", "/network/layers/0/init", "weights"),
         (layer(r#""units": 1, "init": {"kind": "zeros", "mean": 1}"#), "conflicting_fields", "/network/layers/0/init/mean", "mean"),
         (r#"{"network": {"inputs": 1, "layers": []}}"#.into(), "wrong_shape", "/network/layers", "at least one"),

@@ -11,7 +11,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::matrix::Matrix;
-use super::non_finite::Operand;
+use super::non_finite::{Operand, where_a_sum_breaks};
+use super::tap::Tap;
 use super::trace::Walker;
 use softmax::SoftmaxForward;
 
@@ -30,14 +31,27 @@ macro_rules! each_alone {
 
         impl Activation {
             /// From pre-activations `[examples][units]` to what the layer puts out.
-            pub fn forward(self, a: &Matrix) -> Activated {
+            pub fn forward(self, a: &Matrix, tap: &mut Tap) -> Activated {
                 match self {
                     $(Self::$variant => {
-                        let outputs = a.map($module::value);
-                        let derivatives = a.zip(&outputs, $module::derivative);
+                        let mut outputs = a.map($module::value);
+                        tap.matrix("outputs", &mut outputs);
+                        let mut derivatives = a.zip(&outputs, $module::derivative);
+                        tap.matrix("derivatives", &mut derivatives);
                         Activated::Alone { outputs: Arc::new(outputs), derivatives }
                     })+
-                    Self::Softmax => Activated::Softmax(softmax::forward(a)),
+                    Self::Softmax => Activated::Softmax(softmax::forward(a, tap)),
+                }
+            }
+
+            /// f(a) and f′(a) of one number; `None` for softmax, which looks at more than one.
+            pub fn of(self, a: f64) -> Option<(f64, f64)> {
+                match self {
+                    $(Self::$variant => {
+                        let h = $module::value(a);
+                        Some((h, $module::derivative(a, h)))
+                    })+
+                    Self::Softmax => None,
                 }
             }
         }
@@ -50,6 +64,9 @@ each_alone! {
     tanh Tanh "h = tanh a",
     relu Relu "h = a above zero, else 0",
     leaky_relu LeakyRelu "h = a above zero, else 0.01·a",
+    elu Elu "h = a above zero, else e^a − 1",
+    gelu Gelu "h = a·Φ(a), Φ the normal distribution",
+    silu Silu "h = a·σ(a)",
     softplus Softplus "h = ln(1 + e^a), and a itself above 20",
 }
 
@@ -86,15 +103,25 @@ impl Activated {
         }
     }
 
-    /// From errors −∂E/∂h to deltas −∂E/∂a, both `[examples][units]`.
-    pub fn backward(&self, errors: &Matrix) -> Blamed {
+    /// ∂h/∂a, `[examples][units]`, where each unit hangs on its own pre-activation alone.
+    pub fn derivatives(&self) -> Option<&Matrix> {
         match self {
+            Self::Alone { derivatives, .. } => Some(derivatives),
+            Self::Softmax(_) => None,
+        }
+    }
+
+    /// From errors −∂E/∂h to deltas −∂E/∂a, both `[examples][units]`.
+    pub fn backward(&self, errors: &Matrix, tap: &mut Tap) -> Blamed {
+        let mut blamed = match self {
             Self::Alone { derivatives, .. } => {
                 let deltas = errors.zip(derivatives, |error, slope| error * slope);
                 Blamed { deltas, weighted_errors: None }
             }
-            Self::Softmax(softmax) => softmax.backward(errors),
-        }
+            Self::Softmax(softmax) => softmax.backward(errors, tap),
+        };
+        tap.matrix("deltas", &mut blamed.deltas);
+        blamed
     }
 
     pub(super) fn walk(&self, walker: &mut Walker) {
@@ -105,6 +132,13 @@ impl Activated {
             }
             Self::Softmax(softmax) => softmax.walk(walker),
         }
+    }
+
+    /// At what the sum of one example's weighted errors breaks.
+    pub(super) fn weighted_error_operands(&self, errors: &Matrix, example: usize) -> Vec<Operand> {
+        let outputs = self.outputs();
+        let term = |k| vec![Operand::at("errors", (example, k), errors), Operand::at("outputs", (example, k), outputs)];
+        where_a_sum_breaks((0..outputs.columns()).map(term), None)
     }
 
     /// What one delta was computed from.

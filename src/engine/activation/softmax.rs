@@ -11,7 +11,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Blamed;
-use crate::engine::matrix::{Matrix, sum};
+use crate::engine::matrix::Matrix;
+use crate::engine::tap::Tap;
 use crate::engine::trace::Walker;
 use crate::engine::{math, schema};
 
@@ -20,16 +21,16 @@ use crate::engine::{math, schema};
 pub struct SoftmaxForward {
     /// Each row's largest pre-activation m, `[examples]`
     #[schema(schema_with = schema::per_example)]
-    maxima: Vec<f64>,
+    pub maxima: Vec<f64>,
     /// e^(a − m), `[examples][units]`
     #[schema(schema_with = schema::matrix)]
-    exponentials: Matrix,
+    pub exponentials: Matrix,
     /// Σ e^(a − m), `[examples]`
     #[schema(schema_with = schema::per_example)]
-    sums: Vec<f64>,
+    pub sums: Vec<f64>,
     /// h, `[examples][units]`
     #[schema(schema_with = schema::matrix)]
-    pub(super) outputs: Arc<Matrix>,
+    pub outputs: Arc<Matrix>,
 }
 
 impl SoftmaxForward {
@@ -40,20 +41,23 @@ impl SoftmaxForward {
         walker.matrix("outputs", &self.outputs);
     }
 
-    pub(super) fn backward(&self, errors: &Matrix) -> Blamed {
-        let weighted_error = |(e, h): (&[f64], &[f64])| sum(e.iter().zip(h).map(|(e, h)| e * h));
-        let shared: Vec<f64> = errors.iter_rows().zip(self.outputs.iter_rows()).map(weighted_error).collect();
+    pub(super) fn backward(&self, errors: &Matrix, tap: &mut Tap) -> Blamed {
+        let mut shared = errors.zip(&self.outputs, |e, h| e * h).row_sums();
+        tap.vector("weighted_errors", &mut shared);
         let delta = |row, unit| self.outputs.at(row, unit) * (errors.at(row, unit) - shared[row]);
         Blamed { deltas: Matrix::from_fn(errors.rows(), errors.columns(), delta), weighted_errors: Some(shared) }
     }
 }
 
-pub(super) fn forward(a: &Matrix) -> SoftmaxForward {
-    let (n, units) = (a.rows(), a.columns());
+pub(super) fn forward(a: &Matrix, tap: &mut Tap) -> SoftmaxForward {
     let largest = |row: &[f64]| row.iter().copied().reduce(|m, a| if a > m { a } else { m }).unwrap_or(0.0);
-    let maxima: Vec<f64> = a.iter_rows().map(largest).collect();
-    let exponentials = Matrix::from_fn(n, units, |row, unit| math::exp(a.at(row, unit) - maxima[row]));
-    let sums: Vec<f64> = exponentials.iter_rows().map(|row| sum(row.iter().copied())).collect();
-    let outputs = Matrix::from_fn(n, units, |row, unit| exponentials.at(row, unit) / sums[row]);
+    let mut maxima: Vec<f64> = a.iter_rows().map(largest).collect();
+    tap.vector("maxima", &mut maxima);
+    let mut exponentials = a.map_at(|(row, _), a| math::exp(a - maxima[row]));
+    tap.matrix("exponentials", &mut exponentials);
+    let mut sums = exponentials.row_sums();
+    tap.vector("sums", &mut sums);
+    let mut outputs = exponentials.map_at(|(row, _), e| e / sums[row]);
+    tap.matrix("outputs", &mut outputs);
     SoftmaxForward { maxima, exponentials, sums, outputs: Arc::new(outputs) }
 }

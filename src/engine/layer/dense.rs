@@ -9,14 +9,16 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{LayerKind, LayerSize};
+use super::{Below, LayerCost, LayerKind, LayerSize, mean_uphill};
 use crate::engine::activation::{Activated, Activation};
 use crate::engine::matrix::Matrix;
 use crate::engine::name::LayerName;
 use crate::engine::non_finite::{Operand, where_a_sum_breaks};
 use crate::engine::random::Stream;
 use crate::engine::schema;
-use crate::engine::spec::{BiasStart, DenseSpec, WeightsStart};
+use crate::engine::spec::{BiasStart, DenseSpec};
+use crate::engine::state::LayerState;
+use crate::engine::tap::Tap;
 use crate::engine::tensor::{Gradients, Named, ParameterName, Parameters, Tensor};
 use crate::engine::trace::Walker;
 
@@ -32,19 +34,20 @@ pub struct Dense {
 pub struct DenseForward {
     /// The layer's name
     #[schema(schema_with = schema::name)]
-    name: LayerName,
+    pub name: LayerName,
     /// Always `dense`
-    kind: LayerKind,
+    pub kind: LayerKind,
     /// f
-    activation: Activation,
+    pub activation: Activation,
     /// The parameters that this pass used
     #[schema(value_type = Gradients)] // the same form
-    parameters: Arc<Parameters>,
+    pub parameters: Arc<Parameters>,
     /// a, `[examples][out]`
     #[schema(schema_with = schema::matrix)]
-    pre_activations: Matrix,
+    pub pre_activations: Matrix,
+    /// h and how it hangs on a
     #[serde(flatten)]
-    activated: Activated,
+    pub activated: Activated,
 }
 
 /// What a dense layer did on the way down.
@@ -52,21 +55,21 @@ pub struct DenseForward {
 pub struct DenseBackward {
     /// The layer's name
     #[schema(schema_with = schema::name)]
-    name: LayerName,
+    pub name: LayerName,
     /// Always `dense`
-    kind: LayerKind,
+    pub kind: LayerKind,
     /// −∂E/∂h, `[examples][out]`
     #[schema(schema_with = schema::matrix)]
-    errors: Matrix,
+    pub errors: Arc<Matrix>,
     /// Softmax alone: Σ_k error_k·h_k, `[examples]`
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::per_example, required = false)]
-    weighted_errors: Option<Vec<f64>>,
+    pub weighted_errors: Option<Vec<f64>>,
     /// −∂E/∂a, `[examples][out]`
     #[schema(schema_with = schema::matrix)]
-    deltas: Matrix,
+    pub deltas: Matrix,
     /// ∂E/∂w of the mean loss
-    gradients: Gradients,
+    pub gradients: Gradients,
 }
 
 impl Dense {
@@ -81,23 +84,32 @@ impl Dense {
         LayerSize { inputs, outputs, parameters: inputs * outputs + biases }
     }
 
-    pub(super) fn start(&self, stream: &mut Stream) -> Parameters {
-        let weights = match &self.spec.weights {
-            WeightsStart::Values(weights) => weights.clone(),
-            WeightsStart::Init(init) => init.draw(self.inputs, self.spec.units, stream),
-        };
+    /// f
+    pub fn activation(&self) -> Activation {
+        self.spec.activation
+    }
+
+    pub(super) fn cost(&self) -> LayerCost {
+        let units = self.spec.units;
+        // Pre-activations, outputs and derivatives, and two numbers a row of a softmax; errors, deltas and one more.
+        LayerCost { products: self.inputs * units, up: 3 * units + 2, down: 2 * units + 1, batch: 0 }
+    }
+
+    pub(super) fn start(&self, stream: &mut Stream) -> LayerState {
+        let weights = self.spec.weights.draw(self.inputs, self.spec.units, stream);
         let bias = match &self.spec.bias {
             BiasStart::None => None,
             BiasStart::Zeros => Some(vec![0.0; self.spec.units]),
             BiasStart::Values(bias) => Some(bias.clone()),
         };
-        let weights = (ParameterName::Weights, Arc::new(Tensor::Matrix(weights)));
+        let weights = (ParameterName::Weights, weights);
         let bias = bias.map(|bias| (ParameterName::Bias, Arc::new(Tensor::Vector(bias))));
-        Named::new([weights].into_iter().chain(bias))
+        LayerState::of(Named::new([weights].into_iter().chain(bias)))
     }
 
-    pub(super) fn forward(&self, name: &LayerName, parameters: &Arc<Parameters>, below: &Matrix) -> DenseForward {
-        let mut pre_activations = below.product(weights(parameters));
+    pub(super) fn forward(&self, name: &LayerName, state: &LayerState, below: &Matrix, tap: &mut Tap) -> DenseForward {
+        let parameters = tap.parameters(&state.parameters);
+        let mut pre_activations = below.product(parameters.weights());
         if let Some(bias) = parameters.get(ParameterName::Bias) {
             for row in pre_activations.iter_rows_mut() {
                 for (a, bias) in row.iter_mut().zip(bias.values()) {
@@ -105,61 +117,44 @@ impl Dense {
                 }
             }
         }
+        tap.matrix("pre_activations", &mut pre_activations);
         DenseForward {
             name: name.clone(),
             kind: LayerKind::Dense,
             activation: self.spec.activation,
-            parameters: Arc::clone(parameters),
-            activated: self.spec.activation.forward(&pre_activations),
+            parameters,
+            activated: self.spec.activation.forward(&pre_activations, tap),
             pre_activations,
         }
     }
 }
 
-/// The weights `[in][out]` of a dense layer.
-fn weights(parameters: &Parameters) -> &Matrix {
-    match &*parameters[ParameterName::Weights] {
-        Tensor::Matrix(weights) => weights,
-        Tensor::Vector(_) => unreachable!("a network's state has matrices for weights"),
-    }
-}
-
 impl DenseForward {
-    pub(super) fn backward(&self, below: &Matrix, errors: Matrix) -> DenseBackward {
-        let blamed = self.activated.backward(&errors);
+    pub(super) fn backward(
+        &self,
+        inputs: &Matrix,
+        errors: Arc<Matrix>,
+        below: Below,
+        tap: &mut Tap,
+    ) -> (DenseBackward, Option<Arc<Matrix>>) {
+        let blamed = self.activated.backward(&errors, tap);
         let deltas = &blamed.deltas;
-        #[allow(clippy::cast_precision_loss, reason = "examples are limited far below 2^53")]
-        let examples = deltas.rows() as f64;
-        // Not −sum: a weight without influence has the gradient 0, not −0.
-        let mean_uphill = |sum: f64| 0.0 - sum / examples;
-        let gradients = self.parameters.map(|parameter, _| match parameter {
-            ParameterName::Weights => Tensor::Matrix(below.transposed().product(deltas).map(mean_uphill)),
-            ParameterName::Bias => Tensor::Vector(deltas.column_sums().into_iter().map(mean_uphill).collect()),
+        let mean_uphill = mean_uphill(deltas.rows());
+        let mut gradients = self.parameters.map(|parameter, _| match parameter {
+            ParameterName::Weights => Tensor::Matrix(inputs.transposed().product(deltas).map(&mean_uphill)),
+            _ => Tensor::Vector(deltas.column_sums().into_iter().map(&mean_uphill).collect()),
         });
-        DenseBackward {
+        tap.gradients(&mut gradients);
+        let passed = (below == Below::Waits).then(|| Arc::new(deltas.product(&self.parameters.weights().transposed())));
+        let backward = DenseBackward {
             name: self.name.clone(),
             kind: LayerKind::Dense,
             errors,
             weighted_errors: blamed.weighted_errors,
             deltas: blamed.deltas,
             gradients,
-        }
-    }
-
-    pub(super) fn errors_below(&self, backward: &DenseBackward) -> Matrix {
-        backward.deltas.product(&weights(&self.parameters).transposed())
-    }
-
-    pub(super) fn name(&self) -> &LayerName {
-        &self.name
-    }
-
-    pub(super) fn outputs(&self) -> &Arc<Matrix> {
-        self.activated.outputs()
-    }
-
-    pub(super) fn parameters(&self) -> &Parameters {
-        &self.parameters
+        };
+        (backward, passed)
     }
 
     pub(super) fn walk(&self, walker: &mut Walker) {
@@ -171,7 +166,7 @@ impl DenseForward {
     pub(super) fn operands(&self, quantity: &str, index: &[usize], below: &Matrix) -> Vec<Operand> {
         match (quantity, index) {
             ("pre_activations", &[example, unit]) => {
-                let weights = weights(&self.parameters);
+                let weights = self.parameters.weights();
                 let term =
                     |i| vec![Operand::at("inputs", (example, i), below), Operand::at("weights", (i, unit), weights)];
                 let bias = self.parameters.get(ParameterName::Bias);
@@ -193,12 +188,7 @@ impl DenseForward {
         let deltas = &backward.deltas;
         let examples = 0..deltas.rows();
         match (quantity, index) {
-            (["weighted_errors"], &[example]) => {
-                let outputs = self.outputs();
-                let error = |k| Operand::at("errors", (example, k), &backward.errors);
-                let term = |k| vec![error(k), Operand::at("outputs", (example, k), outputs)];
-                where_a_sum_breaks((0..outputs.columns()).map(term), None)
-            }
+            (["weighted_errors"], &[example]) => self.activated.weighted_error_operands(&backward.errors, example),
             (["deltas"], &[example, unit]) => {
                 self.activated.delta_operands(&backward.errors, backward.weighted_errors.as_deref(), (example, unit))
             }
@@ -215,7 +205,7 @@ impl DenseForward {
 
     pub(super) fn operands_of_error_below(&self, backward: &DenseBackward, index: &[usize]) -> Vec<Operand> {
         let &[example, i] = index else { return vec![] };
-        let weights = weights(&self.parameters);
+        let weights = self.parameters.weights();
         let delta = |j| Operand::at("deltas", (example, j), &backward.deltas);
         let term = |j| vec![delta(j), Operand::at("weights", (i, j), weights)];
         where_a_sum_breaks((0..weights.columns()).map(term), None)
@@ -223,16 +213,7 @@ impl DenseForward {
 }
 
 impl DenseBackward {
-    pub(super) fn name(&self) -> &LayerName {
-        &self.name
-    }
-
-    pub(super) fn gradients(&self) -> &Gradients {
-        &self.gradients
-    }
-
     pub(super) fn walk(&self, walker: &mut Walker) {
-        walker.matrix("errors", &self.errors);
         if let Some(sums) = &self.weighted_errors {
             walker.vector("weighted_errors", sums);
         }

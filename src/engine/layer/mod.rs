@@ -1,8 +1,27 @@
 //! Layers: one file each, with forward, backward and the trace they leave side by side.
 //!
-//! A new kind is a file here and a line in each of the enums below; the compiler names the rest.
+//! A new kind is a file here, a variant in each of the enums below and a line in [`each_kind!`]; the compiler names
+//! the rest.
 
+/// `$body` for whatever kind it is.
+macro_rules! each_kind {
+    ($kinds:ident, $value:expr, $layer:ident => $body:expr) => {
+        match $value {
+            $kinds::Dense($layer) => $body,
+            $kinds::Activation($layer) => $body,
+            $kinds::Normalization($layer) => $body,
+            $kinds::Dropout($layer) => $body,
+            $kinds::Residual($layer) => $body,
+        }
+    };
+}
+
+pub mod activation;
 pub mod dense;
+pub mod dropout;
+pub mod normalization;
+pub mod residual;
+mod trace;
 
 use std::sync::Arc;
 
@@ -10,42 +29,59 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::matrix::Matrix;
+use super::mode::Mode;
 use super::name::LayerName;
-use super::non_finite::Operand;
 use super::random::Stream;
-use super::tensor::{Gradients, Parameters};
-use super::trace::Walker;
-use dense::{Dense, DenseBackward, DenseForward};
+use super::state::LayerState;
+use super::tap::Tap;
+pub use trace::{LayerBackward, LayerForward};
+
+use activation::ActivationLayer;
+use dense::Dense;
+use dropout::Dropout;
+use normalization::Normalization;
+use residual::Residual;
 
 /// The kind of a layer, as it stands in specs and traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LayerKind {
-    /// Every unit joined to every unit below.
+    /// Every unit joined to every unit below
     Dense,
+    /// A function of what comes from below, without parameters
+    Activation,
+    /// Every unit brought to mean 0 and variance 1 over the batch
+    BatchNorm,
+    /// Every row brought to mean 0 and variance 1
+    LayerNorm,
+    /// In training some numbers are dropped at random
+    Dropout,
+    /// Layers with a way around them
+    Residual,
 }
 
 /// A layer of a checked network: it knows its sizes and cannot be wrong about them.
 #[derive(Clone, Debug)]
 pub enum Layer {
-    /// Every unit joined to every unit below.
+    /// Every unit joined to every unit below
     Dense(Dense),
+    /// A function of what comes from below
+    Activation(ActivationLayer),
+    /// Mean 0 and variance 1, over the batch or over a row
+    Normalization(Normalization),
+    /// Some numbers dropped at random
+    Dropout(Dropout),
+    /// Layers with a way around them
+    Residual(Residual),
 }
 
-/// What a layer did on the way up.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-pub enum LayerForward {
-    /// A dense layer's quantities
-    Dense(DenseForward),
-}
-
-/// What a layer did on the way down.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-pub enum LayerBackward {
-    /// A dense layer's quantities
-    Dense(DenseBackward),
+/// A layer and its name.
+#[derive(Clone, Debug)]
+pub struct NamedLayer {
+    /// Unique in the network
+    pub name: LayerName,
+    /// The layer
+    pub layer: Layer,
 }
 
 /// What a layer is given and gives.
@@ -55,8 +91,31 @@ pub struct LayerSize {
     pub inputs: usize,
     /// Units of the layer itself
     pub outputs: usize,
-    /// Its parameters in all
+    /// Its own parameters; inner layers have theirs
     pub parameters: usize,
+}
+
+/// What one layer's part of a pass costs, inner layers not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LayerCost {
+    /// Multiplications of an example's way up
+    pub products: usize,
+    /// Numbers that an example leaves on the way up
+    pub up: usize,
+    /// Numbers that an example leaves on the way down
+    pub down: usize,
+    /// Numbers that the batch leaves on both ways
+    pub batch: usize,
+}
+
+/// What a pass carries along on its way up.
+pub struct Way<'a, 't> {
+    /// Training or use
+    pub mode: Mode,
+    /// Where dropout's random numbers come from
+    pub random: &'a mut Stream,
+    /// Who looks on
+    pub tap: &'a mut Tap<'t>,
 }
 
 impl Layer {
@@ -64,128 +123,98 @@ impl Layer {
     pub fn kind(&self) -> LayerKind {
         match self {
             Self::Dense(_) => LayerKind::Dense,
+            Self::Activation(_) => LayerKind::Activation,
+            Self::Normalization(norm) => norm.kind(),
+            Self::Dropout(_) => LayerKind::Dropout,
+            Self::Residual(_) => LayerKind::Residual,
         }
     }
 
     /// The layer's sizes.
     pub fn size(&self) -> LayerSize {
+        each_kind!(Layer, self, layer => layer.size())
+    }
+
+    /// What the layer's part of a pass costs.
+    pub fn cost(&self) -> LayerCost {
+        each_kind!(Layer, self, layer => layer.cost())
+    }
+
+    /// The layers inside, from below; most layers have none.
+    pub fn inner(&self) -> &[NamedLayer] {
         match self {
-            Self::Dense(dense) => dense.size(),
+            Self::Residual(residual) => residual.inner(),
+            _ => &[],
         }
     }
 
-    /// The parameters to start from.
-    pub fn start(&self, stream: &mut Stream) -> Parameters {
-        match self {
-            Self::Dense(dense) => dense.start(stream),
-        }
+    /// What the layer starts from.
+    pub fn start(&self, stream: &mut Stream) -> LayerState {
+        each_kind!(Layer, self, layer => layer.start(stream))
     }
 
     /// From what comes from below, `[examples][inputs]`, to what the layer puts out.
-    pub fn forward(&self, name: &LayerName, parameters: &Arc<Parameters>, below: &Matrix) -> LayerForward {
+    pub fn forward(&self, name: &LayerName, state: &LayerState, below: &Arc<Matrix>, way: &mut Way) -> LayerForward {
         match self {
-            Self::Dense(dense) => LayerForward::Dense(dense.forward(name, parameters, below)),
+            Self::Dense(layer) => LayerForward::Dense(layer.forward(name, state, below, way.tap)),
+            Self::Activation(layer) => LayerForward::Activation(layer.forward(name, below, way.tap)),
+            Self::Normalization(layer) => LayerForward::Normalization(layer.forward(name, state, below, way)),
+            Self::Dropout(layer) => LayerForward::Dropout(layer.forward(name, below, way)),
+            Self::Residual(layer) => LayerForward::Residual(layer.forward(name, state, below, way)),
         }
     }
 }
 
-impl LayerForward {
-    /// The layer's name.
-    pub fn name(&self) -> &LayerName {
-        match self {
-            Self::Dense(dense) => dense.name(),
-        }
+/// One layer after the other, from `below` up: what each did, and what the last one put out.
+pub fn climb(layers: &[NamedLayer], states: &[LayerState], below: &Arc<Matrix>, way: &mut Way) -> Vec<LayerForward> {
+    let mut done: Vec<LayerForward> = Vec::with_capacity(layers.len());
+    for (index, (named, state)) in layers.iter().zip(states).enumerate() {
+        let below = done.last().map_or(below, LayerForward::outputs);
+        let below = Arc::clone(below);
+        let random = &mut *way.random;
+        let mode = way.mode;
+        let layer = way.tap.within("layers", |tap| {
+            tap.at(index, |tap| named.layer.forward(&named.name, state, &below, &mut Way { mode, random, tap }))
+        });
+        done.push(layer);
     }
-
-    /// h, `[examples][units]`
-    pub fn outputs(&self) -> &Arc<Matrix> {
-        match self {
-            Self::Dense(dense) => dense.outputs(),
-        }
-    }
-
-    /// The parameters that the pass used.
-    pub fn parameters(&self) -> &Parameters {
-        match self {
-            Self::Dense(dense) => dense.parameters(),
-        }
-    }
-
-    /// From the errors of this layer's outputs to its deltas and gradients; `below` as it was on the way up.
-    pub fn backward(&self, below: &Matrix, errors: Matrix) -> LayerBackward {
-        match self {
-            Self::Dense(dense) => LayerBackward::Dense(dense.backward(below, errors)),
-        }
-    }
-
-    /// What this layer passes down: the errors of the outputs below, `[examples][inputs]`.
-    pub fn errors_below(&self, backward: &LayerBackward) -> Matrix {
-        match (self, backward) {
-            (Self::Dense(dense), LayerBackward::Dense(backward)) => dense.errors_below(backward),
-        }
-    }
-
-    /// The numbers that one of this layer's own quantities was computed from on the way up.
-    pub fn operands(&self, quantity: &str, index: &[usize], below: &Matrix) -> Vec<Operand> {
-        match self {
-            Self::Dense(dense) => dense.operands(quantity, index, below),
-        }
-    }
-
-    /// The same for a quantity of the way down, but for the errors, which come from above.
-    pub fn operands_backward(
-        &self,
-        backward: &LayerBackward,
-        quantity: &[&str],
-        index: &[usize],
-        below: &Matrix,
-    ) -> Vec<Operand> {
-        match (self, backward) {
-            (Self::Dense(dense), LayerBackward::Dense(backward)) => {
-                dense.operands_backward(backward, quantity, index, below)
-            }
-        }
-    }
-
-    /// What one error was computed from that this layer passed down.
-    pub fn operands_of_error_below(&self, backward: &LayerBackward, index: &[usize]) -> Vec<Operand> {
-        match (self, backward) {
-            (Self::Dense(dense), LayerBackward::Dense(backward)) => dense.operands_of_error_below(backward, index),
-        }
-    }
-
-    pub(super) fn walk(&self, walker: &mut Walker) {
-        match self {
-            Self::Dense(dense) => dense.walk(walker),
-        }
-    }
+    done
 }
 
-impl LayerBackward {
-    /// The layer's name.
-    pub fn name(&self) -> &LayerName {
-        match self {
-            Self::Dense(dense) => dense.name(),
-        }
-    }
+/// Whether what a layer passes down is wanted: the inputs of a network take no blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Below {
+    /// Another layer waits for its errors.
+    Waits,
+    /// There is nothing below.
+    Ends,
+}
 
-    /// The layer's kind.
-    pub fn kind(&self) -> LayerKind {
-        match self {
-            Self::Dense(_) => LayerKind::Dense,
-        }
+/// One layer after the other from the top down: what each did, the top one first, and what the lowest one passes
+/// down if it is wanted.
+pub fn descend(
+    layers: &[LayerForward],
+    inputs: &Arc<Matrix>,
+    errors: Arc<Matrix>,
+    below: Below,
+    tap: &mut Tap,
+) -> (Vec<LayerBackward>, Option<Arc<Matrix>>) {
+    let mut passed = Some(errors);
+    let mut done = Vec::with_capacity(layers.len());
+    for (index, layer) in layers.iter().enumerate().rev() {
+        let (inputs, below) = if index == 0 { (inputs, below) } else { (layers[index - 1].outputs(), Below::Waits) };
+        let Some(errors) = passed.take() else { break };
+        let (backward, errors) = tap
+            .within("layers", |tap| tap.at(layers.len() - 1 - index, |tap| layer.backward(inputs, errors, below, tap)));
+        done.push(backward);
+        passed = errors;
     }
+    (done, passed)
+}
 
-    /// ∂E/∂w of the mean loss, one for each parameter.
-    pub fn gradients(&self) -> &Gradients {
-        match self {
-            Self::Dense(dense) => dense.gradients(),
-        }
-    }
-
-    pub(super) fn walk(&self, walker: &mut Walker) {
-        match self {
-            Self::Dense(dense) => dense.walk(walker),
-        }
-    }
+/// The mean over a batch of what points downhill, turned uphill. Not −sum: where nothing has influence the gradient
+/// is 0, not −0.
+#[allow(clippy::cast_precision_loss, reason = "examples are limited far below 2^53")]
+fn mean_uphill(examples: usize) -> impl Fn(f64) -> f64 {
+    move |sum| 0.0 - sum / examples as f64
 }

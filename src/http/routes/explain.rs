@@ -7,9 +7,10 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::passes::{Heading, Mode, PassAnswer, PassBody, TraceQuery};
+use super::passes::{Heading, PassAnswer, PassBody, TraceQuery};
 use crate::engine::cost::{Extent, cost};
 use crate::engine::loss::Loss;
+use crate::engine::mode::Mode;
 use crate::engine::schema;
 use crate::http::App;
 use crate::http::body::Json;
@@ -54,7 +55,7 @@ pub struct ExplainBody {
     #[schema(schema_with = schema::rows, required = false)]
     #[serde(default, deserialize_with = "given")]
     targets: Option<Rows>,
-    /// Whether layers that behave differently in training do so; dense layers are the same in both
+    /// Whether layers that behave differently in training do so; if left out it does
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given_word")]
     mode: Option<Mode>,

@@ -11,6 +11,7 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::engine::cost::{Extent, cost};
+use crate::engine::mode::Mode;
 use crate::engine::optimizer::LearningRate;
 use crate::engine::schema;
 use crate::engine::summary::TraceSummary;
@@ -38,9 +39,8 @@ pub struct PassBody {
     #[schema(schema_with = schema::rows, required = false)]
     #[serde(default, deserialize_with = "given")]
     pub targets: Option<Rows>,
-    /// Whether layers that behave differently in training do so; dense layers are the same in both
+    /// Whether batch_norm takes the batch's statistics and dropout drops; if left out eval for forward, else train
     #[schema(nullable = false)]
-    #[allow(dead_code, reason = "no layer yet tells training from use")]
     #[serde(default, deserialize_with = "given_word")]
     pub mode: Option<Mode>,
     /// η for this pass alone, in the place of the optimizer's own
@@ -50,16 +50,6 @@ pub struct PassBody {
 }
 
 objects!(PassBody);
-
-/// How layers behave that tell training from use.
-#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// As in training
-    Train,
-    /// As in use
-    Eval,
-}
 
 /// How much of the trace is answered.
 #[derive(Deserialize, IntoParams)]
@@ -190,6 +180,7 @@ impl PassBody {
         Ok(PassRequest {
             inputs: self.inputs.map(|rows| rows.into_batch("/inputs")).transpose()?,
             targets: self.targets.map(|rows| rows.into_batch("/targets")).transpose()?,
+            mode: self.mode,
             learning_rate: self.learning_rate.map(learning_rate).transpose()?,
             detail,
         })

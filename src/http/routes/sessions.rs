@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::engine::cost::parameters_bytes;
+use crate::engine::cost::spec_bytes;
 use crate::engine::loss::Loss;
 use crate::engine::optimizer::Optimizer;
 use crate::engine::schema;
@@ -116,8 +116,8 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let name = session_name(&name)?;
     Ok(match app.registry.create(name, body.into_spec()?).await? {
-        Created::New(session) => created(&session),
-        Created::Same(session) => json::answer(StatusCode::OK, &SessionView::of(&session)),
+        Created::New(session) => created(&app, &session).await,
+        Created::Same(session) => view(&app, StatusCode::OK, &session).await,
     })
 }
 
@@ -129,7 +129,7 @@ pub async fn create(
             headers(("location" = inline(schema::UriPath), description = "Where it is found"))),
         OfBody, OfCreation, Always))]
 pub async fn create_unnamed(State(app): State<Arc<App>>, Json(body): Json<SessionBody>) -> Result<Response, Problem> {
-    /// A name is taken by chance about once in 100,000 times at the most sessions that a server keeps.
+    /// A name is taken by chance about once in 256 times at the most sessions that a server keeps.
     const TRIES: usize = 16;
     let spec = body.into_spec()?;
     for _ in 0..TRIES {
@@ -141,14 +141,19 @@ pub async fn create_unnamed(State(app): State<Arc<App>>, Json(body): Json<Sessio
             continue;
         }
         if let Created::New(session) = app.registry.create(name, spec.clone()).await? {
-            return Ok(created(&session));
+            return Ok(created(&app, &session).await);
         }
     }
     Err(Problem::new(Code::InternalError, "no free name was found; choose one yourself with PUT /v1/sessions/{name}"))
 }
 
-fn created(session: &Session) -> Response {
-    let mut response = json::answer(StatusCode::CREATED, &SessionView::of(session));
+async fn view(app: &App, status: StatusCode, session: &Session) -> Response {
+    let size = spec_bytes(session.subject().model());
+    json::large_answer_with(app, status, size, SessionView::of(session)).await
+}
+
+async fn created(app: &App, session: &Session) -> Response {
+    let mut response = view(app, StatusCode::CREATED, session).await;
     if let Ok(location) = HeaderValue::try_from(format!("/v1/sessions/{}", session.name())) {
         response.headers_mut().insert(header::LOCATION, location);
     }
@@ -186,7 +191,7 @@ pub async fn list(State(app): State<Arc<App>>, Query(page): Query<Page>) -> Resu
     responses((status = 200, description = "What it is and where it stands.", body = SessionView), OfPath, Always))]
 pub async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
     let session = app.registry.session(&session_name(&name)?)?;
-    Ok(json::large_answer(&app, parameters_bytes(session.subject().model()), SessionView::of(&session)).await)
+    Ok(view(&app, StatusCode::OK, &session).await)
 }
 
 /// Delete a session

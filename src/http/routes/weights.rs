@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::engine::cost::parameters_bytes;
-use crate::engine::layer::LayerKind;
-use crate::engine::name::LayerName;
+use crate::engine::layer::{LayerKind, NamedLayer};
+use crate::engine::name::{LayerName, LayerPath};
 use crate::engine::schema;
-use crate::engine::state::{Replacement, StateHash};
+use crate::engine::state::{LayerState, Replacement, Running, StateHash};
 use crate::engine::tensor::{Gradients, ParameterName, Parameters, Tensor};
 use crate::http::App;
 use crate::http::body::Json;
@@ -49,9 +49,22 @@ pub struct LayerWeights {
     name: LayerName,
     /// The layer's kind
     kind: LayerKind,
-    /// `weights[i][j]` joins unit i below to unit j above
-    #[schema(value_type = Gradients)] // the same form
+    /// `weights[i][j]` joins unit i below to unit j above; only where the layer has parameters
+    #[serde(skip_serializing_if = "no_parameters")]
+    #[schema(value_type = Gradients, required = false)] // the same form
     parameters: Arc<Parameters>,
+    /// batch_norm: the statistics gathered in training
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Running>, nullable = false)]
+    running: Option<Arc<Running>>,
+    /// The layers inside, from below
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 1000, required = false, no_recursion)]
+    layers: Vec<LayerWeights>,
+}
+
+fn no_parameters(parameters: &Parameters) -> bool {
+    parameters.is_empty()
 }
 
 /// Parameters to be put in the place of others. What is not named stays as it is. An answer of this path can be sent
@@ -88,11 +101,33 @@ pub struct LayerWeightsBody {
     #[schema(value_type = LayerKind, required = false)]
     _kind: Option<LayerKind>,
     /// The parameters to be changed
-    parameters: ParametersBody,
+    #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given")]
+    parameters: Option<ParametersBody>,
+    /// batch_norm: running statistics to be changed, both at once
+    #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given")]
+    running: Option<RunningBody>,
+    /// Layers inside of this one to be changed
+    #[schema(max_items = 1000, nullable = false, no_recursion)]
+    #[serde(default, deserialize_with = "given")]
+    layers: Option<Vec<LayerWeightsBody>>,
+}
+
+/// New running statistics of a batch normalization.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct RunningBody {
+    /// `[units]`
+    #[schema(schema_with = schema::row)]
+    mean: Vec<f64>,
+    /// Not below zero, `[units]`
+    #[schema(schema_with = schema::variances)]
+    variance: Vec<f64>,
 }
 
 /// New values for some of a layer's parameters.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct ParametersBody {
     /// `[in][out]`
@@ -103,9 +138,17 @@ pub struct ParametersBody {
     #[schema(schema_with = schema::row, required = false)]
     #[serde(default, deserialize_with = "given")]
     bias: Option<Vec<f64>>,
+    /// `[units]`
+    #[schema(schema_with = schema::row, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    gamma: Option<Vec<f64>>,
+    /// `[units]`
+    #[schema(schema_with = schema::row, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    beta: Option<Vec<f64>>,
 }
 
-objects!(WeightsBody, LayerWeightsBody, ParametersBody);
+objects!(WeightsBody, LayerWeightsBody, ParametersBody, RunningBody);
 
 /// Read all parameters
 #[utoipa::path(get, path = "/v1/sessions/{name}/weights", tag = "weights", operation_id = "read_weights",
@@ -114,7 +157,7 @@ objects!(WeightsBody, LayerWeightsBody, ParametersBody);
 pub async fn read(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
     let session = app.registry.session(&session_name(&name)?)?;
     let view = WeightsView::of(&session, &session.live());
-    Ok(json::large_answer(&app, parameters_bytes(session.subject().model()), view).await)
+    Ok(answer(&app, &session, None, view).await)
 }
 
 /// Read one layer's parameters
@@ -127,10 +170,9 @@ pub async fn read_layer(
     Path((name, layer)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let session = app.registry.session(&session_name(&name)?)?;
-    let index = layer_index(&session, &layer)?;
-    let mut view = WeightsView::of(&session, &session.live());
-    view.layers = vec![view.layers.swap_remove(index)];
-    Ok(json::large_answer(&app, parameters_bytes(session.subject().model()), view).await)
+    let path = layer_path(&session, &layer)?;
+    let view = WeightsView::of_layer(&session, &session.live(), &path);
+    Ok(answer(&app, &session, Some(&path), view).await)
 }
 
 /// Replace parameters
@@ -149,7 +191,7 @@ pub async fn replace(
     let session = app.registry.session(&session_name(&name)?)?;
     let live = session.replace(body.into_replacements()?, app.limits(), app.registry.compute()).await?;
     let view = WeightsView::of(&session, &live);
-    Ok(json::large_answer(&app, parameters_bytes(session.subject().model()), view).await)
+    Ok(answer(&app, &session, None, view).await)
 }
 
 /// Replace one layer's parameters
@@ -168,20 +210,25 @@ pub async fn replace_layer(
     Json(body): Json<WeightsBody>,
 ) -> Result<Response, Problem> {
     let session = app.registry.session(&session_name(&name)?)?;
-    let index = layer_index(&session, &layer)?;
+    let path = layer_path(&session, &layer)?;
     if let Some(other) = body.layers.iter().position(|named| named.name != layer) {
         let detail = format!("this path changes layer {layer} alone");
         return Err(Fault::new(format!("/layers/{other}/name"), Code::UnknownLayer, detail).into());
     }
     let live = session.replace(body.into_replacements()?, app.limits(), app.registry.compute()).await?;
-    let mut view = WeightsView::of(&session, &live);
-    view.layers = vec![view.layers.swap_remove(index)];
-    Ok(json::large_answer(&app, parameters_bytes(session.subject().model()), view).await)
+    let view = WeightsView::of_layer(&session, &live, &path);
+    Ok(answer(&app, &session, Some(&path), view).await)
 }
 
-fn layer_index(session: &Session, layer: &str) -> Result<usize, Problem> {
-    let found = session.subject().model().layer(layer).map(|(index, _)| index);
-    found.ok_or_else(|| {
+/// The answer, written where its size says: that of one layer or of all.
+async fn answer(app: &App, session: &Session, path: Option<&LayerPath>, view: WeightsView) -> Response {
+    let model = session.subject().model();
+    let layer = path.and_then(|path| model.at(path)).map(std::slice::from_ref);
+    json::large_answer(app, parameters_bytes(layer.unwrap_or(model.layers())), view).await
+}
+
+fn layer_path(session: &Session, layer: &str) -> Result<LayerPath, Problem> {
+    session.subject().model().layer(layer).map(|(path, _)| path).ok_or_else(|| {
         Problem::new(
             Code::LayerNotFound,
             format!("the network has no layer {layer:?}; GET …/weights names those it has"),
@@ -191,19 +238,34 @@ fn layer_index(session: &Session, layer: &str) -> Result<usize, Problem> {
 
 impl WeightsView {
     fn of(session: &Session, live: &Live) -> Self {
-        let layers = session.subject().model().layers().iter().zip(live.state.layers());
-        let layer = |(named, parameters): (&crate::engine::model::NamedLayer, &Arc<Parameters>)| LayerWeights {
-            name: named.name.clone(),
-            kind: named.layer.kind(),
-            parameters: Arc::clone(parameters),
-        };
         Self {
             session: session.name().clone(),
             step: live.step,
             state: session.hash(live),
-            layers: layers.map(layer).collect(),
+            layers: views(session.subject().model().layers(), live.state.layers()),
         }
     }
+
+    /// Of the layer at a path alone, with those inside of it.
+    fn of_layer(session: &Session, live: &Live, path: &LayerPath) -> Self {
+        let mut view = Self::of(session, live);
+        for (depth, &index) in path.indices().iter().enumerate() {
+            let layers = if depth == 0 { view.layers } else { view.layers.swap_remove(0).layers };
+            view.layers = layers.into_iter().skip(index).take(1).collect();
+        }
+        view
+    }
+}
+
+fn views(layers: &[NamedLayer], states: &[LayerState]) -> Vec<LayerWeights> {
+    let view = |(named, state): (&NamedLayer, &LayerState)| LayerWeights {
+        name: named.name.clone(),
+        kind: named.layer.kind(),
+        parameters: Arc::clone(&state.parameters),
+        running: state.running.clone(),
+        layers: views(named.layer.inner(), &state.layers),
+    };
+    layers.iter().zip(states).map(view).collect()
 }
 
 impl WeightsBody {
@@ -211,18 +273,34 @@ impl WeightsBody {
         if self.layers.is_empty() {
             return Err(Fault::new("/layers", Code::WrongShape, "there are no layers here; at least one is needed"));
         }
-        self.layers.into_iter().enumerate().map(|(at, layer)| layer.into_replacement(at)).collect()
+        let mut replacements = vec![];
+        add_replacements(self.layers, &LayerPath::default(), &mut replacements)?;
+        Ok(replacements)
     }
 }
 
-impl LayerWeightsBody {
-    fn into_replacement(self, at: usize) -> Result<Replacement, Fault> {
-        let layer = LayerName::parse(&self.name)
-            .map_err(|error| Fault::new(format!("/layers/{at}/name"), Code::InvalidName, error.to_string()))?;
-        let weights =
-            self.parameters.weights.map(|rows| rows.into_weights(&format!("/layers/{at}/parameters/weights")));
-        let weights = weights.transpose()?.map(|weights| (ParameterName::Weights, Tensor::Matrix(weights)));
-        let bias = self.parameters.bias.map(|bias| (ParameterName::Bias, Tensor::Vector(bias)));
-        Ok(Replacement { layer, parameters: weights.into_iter().chain(bias).collect() })
+fn add_replacements(
+    layers: Vec<LayerWeightsBody>,
+    outer: &LayerPath,
+    replacements: &mut Vec<Replacement>,
+) -> Result<(), Fault> {
+    for (index, layer) in layers.into_iter().enumerate() {
+        let at = outer.inside(index);
+        let name = LayerName::parse(&layer.name)
+            .map_err(|error| Fault::new(format!("{at}/name"), Code::InvalidName, error.to_string()))?;
+        let ParametersBody { weights, bias, gamma, beta } = layer.parameters.unwrap_or_default();
+        let weights = weights.map(|rows| rows.into_weights(&format!("{at}/parameters/weights"))).transpose()?;
+        let vector = |name, values: Option<Vec<f64>>| values.map(|values| (name, Tensor::Vector(values)));
+        let parameters = [
+            weights.map(|weights| (ParameterName::Weights, Tensor::Matrix(weights))),
+            vector(ParameterName::Bias, bias),
+            vector(ParameterName::Gamma, gamma),
+            vector(ParameterName::Beta, beta),
+        ];
+        let running = layer.running.map(|RunningBody { mean, variance }| Running { mean, variance });
+        let parameters = parameters.into_iter().flatten().collect();
+        replacements.push(Replacement { at: at.clone(), layer: name, parameters, running });
+        add_replacements(layer.layers.unwrap_or_default(), &at, replacements)?;
     }
+    Ok(())
 }

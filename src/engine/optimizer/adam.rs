@@ -1,0 +1,58 @@
+//! Adam (Kingma and Ba 2015): fading means of the gradients and of their squares, m ← β₁·m + (1 − β₁)·g and
+//! v ← β₂·v + (1 − β₂)·g², each corrected for its start at zero, m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ);
+//! Δw = −η·m̂/(√v̂ + ε).
+//!
+//! AdamW (Loshchilov and Hutter 2019) is the same, but weight decay λ pulls at the weights themselves instead of
+//! passing through the means: Δw = −η·(m̂/(√v̂ + ε) + λ·w).
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Turned;
+use crate::engine::math::{pow, sqrt};
+use crate::engine::tap::Tap;
+use crate::engine::tensor::{Named, SlotName, Slots, Tensor};
+
+/// Adam's settings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Moments {
+    /// β₁, from 0 up to but not 1
+    pub beta1: f64,
+    /// β₂, from 0 up to but not 1
+    pub beta2: f64,
+    /// ε
+    pub epsilon: f64,
+}
+
+/// The two means, corrected for their start at zero.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Corrected {
+    /// m̂
+    pub first_moment: Tensor,
+    /// v̂
+    pub second_moment: Tensor,
+}
+
+pub(super) const SLOTS: &[SlotName] = &[SlotName::FirstMoment, SlotName::SecondMoment];
+
+pub(super) fn turn(moments: Moments, timestep: u64, g: &Tensor, slots: &Slots, tap: &mut Tap) -> Turned {
+    let Moments { beta1, beta2, epsilon } = moments;
+    let mut first = slots[SlotName::FirstMoment].zip(g, |m, g| beta1 * m + (1.0 - beta1) * g);
+    tap.slot(SlotName::FirstMoment, &mut first);
+    let mut second = slots[SlotName::SecondMoment].zip(g, |v, g| beta2 * v + (1.0 - beta2) * (g * g));
+    tap.slot(SlotName::SecondMoment, &mut second);
+    #[allow(clippy::cast_precision_loss, reason = "nobody makes 2^53 steps")]
+    let t = timestep as f64;
+    let (start1, start2) = (1.0 - pow(beta1, t), 1.0 - pow(beta2, t));
+    let mut corrected =
+        Corrected { first_moment: first.map(|m| m / start1), second_moment: second.map(|v| v / start2) };
+    tap.within("corrected", |tap| {
+        tap.tensor("first_moment", &mut corrected.first_moment);
+        tap.tensor("second_moment", &mut corrected.second_moment);
+    });
+    let direction = corrected.first_moment.zip(&corrected.second_moment, |m, v| m / (sqrt(v) + epsilon));
+    let after = [(SlotName::FirstMoment, Arc::new(first)), (SlotName::SecondMoment, Arc::new(second))];
+    Turned { after: Named::new(after), corrected: Some(corrected), direction }
+}
