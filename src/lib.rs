@@ -4,5 +4,6 @@
 
 pub mod engine;
 pub mod http;
+pub mod insight;
 pub mod limits;
 pub mod session;

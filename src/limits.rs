@@ -18,6 +18,8 @@ pub struct Limits {
     pub multiply_adds: u64,
     /// Numbers that one pass may leave in memory: 400 MB. Computing one of them takes up to 20 ns.
     pub pass_numbers: u64,
+    /// Parameters that one gradient check looks at; each takes two forward passes.
+    pub checked_parameters: usize,
     /// Inputs of a network, and units of one layer. 65,536 is a 256 × 256 picture.
     pub units: usize,
     /// Layers of a network. The telephone game needs 100; ten times that leaves room to look further.
@@ -54,6 +56,7 @@ impl Default for Limits {
             answer_bytes: 64 << 20,
             multiply_adds: 10_000_000_000,
             pass_numbers: 50_000_000,
+            checked_parameters: 2_000,
             units: 65_536,
             layers: 1_000,
             parameters: 2_000_000,
@@ -73,6 +76,12 @@ impl Default for Limits {
 
 /// Characters of a name (session, layer, preset): what fits a DNS label, so that a name can stand anywhere.
 pub const NAME_CHARACTERS: usize = 63;
+
+/// Paths that the chain rule is shown along at the most.
+pub const PATHS: usize = 1_000;
+
+/// Numbers that one request may set to others.
+pub const OVERRIDES: usize = 100;
 
 /// Residual blocks inside of each other; a reader of such a trace is lost long before.
 pub const NESTING: usize = 8;

@@ -24,6 +24,7 @@ pub mod spec;
 pub mod state;
 pub mod summary;
 pub mod tap;
+pub mod telephone;
 pub mod tensor;
 pub mod trace;
 

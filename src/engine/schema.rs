@@ -13,6 +13,11 @@ pub fn number() -> Object {
     double().build()
 }
 
+/// A number, or null where it is undefined.
+pub fn nullable_number() -> Object {
+    double().schema_type(SchemaType::from_iter([Type::Number, Type::Null])).build()
+}
+
 /// A learning rate: not below zero.
 pub fn learning_rate() -> Object {
     double().minimum(Some(0.0)).build()
@@ -125,6 +130,11 @@ pub fn count() -> Object {
 /// The seed of a stream of random numbers.
 pub fn seed() -> Object {
     integer(0, SEED_MAX).description(Some("The seed of `numpy.random.default_rng`.")).build()
+}
+
+/// `[i, j]` or `[j]`.
+pub fn weight_index() -> Array {
+    array(count(), 1, 2)
 }
 
 /// Indices into a quantity, the outermost first.

@@ -74,11 +74,13 @@ codes! {
     DuplicateName "duplicate_name" UNPROCESSABLE_ENTITY "Two layers have one name.",
     UnknownLayer "unknown_layer" UNPROCESSABLE_ENTITY "The body names a layer that the network does not have.",
     UnknownParameter "unknown_parameter" UNPROCESSABLE_ENTITY "The body names a parameter that the layer does not have.",
+    UnknownNumber "unknown_number" UNPROCESSABLE_ENTITY "The body points at a number that there is not.",
     UnknownPreset "unknown_preset" UNPROCESSABLE_ENTITY "The body names a preset that there is not.",
     MissingData "missing_data" UNPROCESSABLE_ENTITY "The pass needs inputs or targets that were not given.",
     LossNeedsSoftmax "loss_needs_softmax" UNPROCESSABLE_ENTITY "The loss reads probabilities, and the last layer does not end in softmax.",
     NotAProbability "not_a_probability" UNPROCESSABLE_ENTITY "The loss reads probabilities, and a number is none.",
     NonFinite "non_finite" UNPROCESSABLE_ENTITY "A number overflowed or is undefined; nothing was changed.",
+    Underflow "underflow" UNPROCESSABLE_ENTITY "A number is too small for a double to hold all its digits.",
     InternalError "internal_error" INTERNAL_SERVER_ERROR "The server met an error of its own; nothing was changed.",
     StoreFull "store_full" INSUFFICIENT_STORAGE "The server keeps as much as it may.",
 }

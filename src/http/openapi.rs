@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::App;
 use super::problem::{Fault, Problem};
-use super::routes::{explain, operations, passes, presets, sessions, weights};
+use super::routes::{explain, insights, operations, passes, presets, sessions, telephone, weights};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,6 +26,7 @@ use super::routes::{explain, operations, passes, presets, sessions, weights};
     tags(
         (name = "sessions", description = "Named models that learn"),
         (name = "passes", description = "Forward, backward and step, each answered with its trace"),
+        (name = "insights", description = "Why a number is what it is; nothing changes"),
         (name = "weights", description = "A session's parameters"),
         (name = "presets", description = "Networks with data and a story, ready to be asked"),
         (name = "operations", description = "For operators"),
@@ -43,7 +44,12 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(passes::step))
         .routes(routes!(weights::read, weights::replace))
         .routes(routes!(weights::read_layer, weights::replace_layer))
+        .routes(routes!(insights::show_chain))
+        .routes(routes!(insights::show_blame))
+        .routes(routes!(insights::show_depth))
+        .routes(routes!(insights::check_gradients))
         .routes(routes!(explain::explain))
+        .routes(routes!(telephone::play))
         .routes(routes!(presets::list))
         .routes(routes!(presets::show))
         .routes(routes!(operations::livez))
@@ -62,7 +68,9 @@ pub fn document() -> OpenApiDocument {
             _ => {}
         }
     }
-    for path in ["forward", "backward", "step"].map(|pass| format!("/v1/sessions/{{name}}/{pass}")) {
+    for path in ["forward", "backward", "step", "blame", "depth", "gradient-check"]
+        .map(|pass| format!("/v1/sessions/{{name}}/{pass}"))
+    {
         let operation = document.paths.paths.get_mut(&path).and_then(|item| item.post.as_mut());
         if let Some(RefOr::T(body)) = operation.and_then(|operation| operation.request_body.as_mut()) {
             // A preset's session needs none: it brings its own batch.

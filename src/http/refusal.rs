@@ -6,7 +6,11 @@ use crate::engine::model::{BatchError, LayerFault, ModelError};
 use crate::engine::pass::PassError;
 use crate::engine::state::ReplaceError;
 use crate::engine::tensor::WireName;
-use crate::session::{ExplainError, RegistryError, SessionError, SubjectError};
+use crate::insight::NoSuchExample;
+use crate::insight::chain::ChainError;
+use crate::insight::depth::Underflow;
+use crate::insight::what_if::WhatIfError;
+use crate::session::{RegistryError, SessionError, SubjectError};
 
 impl From<RegistryError> for Problem {
     fn from(error: RegistryError) -> Self {
@@ -47,15 +51,6 @@ impl From<ModelError> for Problem {
             }
         };
         Fault::new(pointer, code, text).into()
-    }
-}
-
-impl From<ExplainError> for Problem {
-    fn from(error: ExplainError) -> Self {
-        match error {
-            ExplainError::Model(error) => error.into(),
-            ExplainError::Session(error) => error.into(),
-        }
     }
 }
 
@@ -123,6 +118,45 @@ impl From<ReplaceError> for Problem {
             ReplaceError::NegativeVariance { at, index, .. } => {
                 (format!("{at}/running/variance/{index}"), Code::NumberOutOfRange)
             }
+        };
+        Fault::new(pointer, code, text).into()
+    }
+}
+
+impl From<NoSuchExample> for Problem {
+    fn from(error: NoSuchExample) -> Self {
+        Fault::new("/example", Code::UnknownNumber, error.to_string()).into()
+    }
+}
+
+impl From<ChainError> for Problem {
+    fn from(error: ChainError) -> Self {
+        let text = error.to_string();
+        let (pointer, code) = match error {
+            ChainError::Example(error) => return error.into(),
+            ChainError::Layer(_) => ("/weight/layer", Code::UnknownLayer),
+            ChainError::Parameter { .. } => ("/weight/parameter", Code::UnknownParameter),
+            ChainError::Index { .. } => ("/weight/index", Code::UnknownNumber),
+            ChainError::TooMuchWork { .. } => ("/top", Code::WorkTooLarge),
+        };
+        Fault::new(pointer, code, text).into()
+    }
+}
+
+impl From<Underflow> for Problem {
+    fn from(error: Underflow) -> Self {
+        Self::new(Code::Underflow, error.to_string())
+    }
+}
+
+impl From<WhatIfError> for Problem {
+    fn from(error: WhatIfError) -> Self {
+        let text = error.to_string();
+        let (pointer, code) = match error {
+            WhatIfError::Pass(error) => return error.into(),
+            WhatIfError::NoSuchNumber { which, .. } => (format!("/what_if/{which}/at"), Code::UnknownNumber),
+            WhatIfError::NoSuchLayer { which, .. } => (format!("/what_if/{which}/ablate/layer"), Code::UnknownLayer),
+            WhatIfError::NoSuchUnit { which, .. } => (format!("/what_if/{which}/ablate/unit"), Code::UnknownNumber),
         };
         Fault::new(pointer, code, text).into()
     }

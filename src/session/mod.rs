@@ -3,7 +3,7 @@
 //! Never in here: HTTP types, SQL, rendering.
 
 mod compute;
-mod explain;
+mod inspect;
 mod name;
 mod preset;
 mod registry;
@@ -12,7 +12,7 @@ mod session;
 mod subject;
 
 pub use compute::{Compute, Length, Work};
-pub use explain::{ExplainError, explain};
+pub use inspect::Inspection;
 pub use name::SessionName;
 pub use preset::{PRESETS, Preset};
 pub use registry::{Created, Registry, RegistryError, SessionSummary};

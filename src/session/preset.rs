@@ -7,6 +7,7 @@ use crate::engine::matrix::Matrix;
 use crate::engine::name::LayerName;
 use crate::engine::optimizer::{LearningRate, Optimizer};
 use crate::engine::spec::{BiasStart, DenseSpec, LayerKindSpec, LayerSpec, ModelSpec, NetworkSpec, Seed, WeightsStart};
+use crate::engine::telephone::{Telephone, Variant};
 
 /// A network with data and a story.
 pub struct Preset {
@@ -21,7 +22,7 @@ pub struct Preset {
 }
 
 /// Every preset, in the order of the listing.
-pub const PRESETS: [Preset; 2] = [
+pub const PRESETS: [Preset; 6] = [
     Preset {
         name: "worked-example",
         title: "The tutorial's network: 2-2-1, sigmoid, no bias",
@@ -36,7 +37,45 @@ pub const PRESETS: [Preset; 2] = [
                 0.298371109 before the first step. (His biases stay as they are; here they learn too.)",
         spec: mazur,
     },
+    Preset {
+        name: "telephone",
+        title: "The telephone game: 100 layers of sigmoid",
+        story: "Why deep networks did not learn: each layer multiplies the blame by a slope of at most 1/4, and the \
+                first layer hears nothing of it. Ask POST …/depth.",
+        spec: || telephone(Variant::Sigmoid),
+    },
+    Preset {
+        name: "telephone-relu",
+        title: "The telephone game cured: the same 100 layers with ReLU",
+        story: "The same first weights and the same data; the slope is 1 wherever a unit is active.",
+        spec: || telephone(Variant::Relu),
+    },
+    Preset {
+        name: "telephone-residual",
+        title: "The telephone game cured: the same 100 layers with residual connections",
+        story: "The same first weights and the same data; the blame has a way around each layer.",
+        spec: || telephone(Variant::Residual),
+    },
+    Preset {
+        name: "telephone-batch-norm",
+        title: "The telephone game cured: the same 100 layers with batch normalization",
+        story: "The same first weights and the same data; every layer is brought back to where its slope is steep.",
+        spec: || telephone(Variant::BatchNorm),
+    },
 ];
+
+/// A start from which enough ReLU units stay alive in so narrow a network.
+fn third() -> Seed {
+    #[allow(clippy::expect_used, reason = "3 is a seed")]
+    Seed::new(3).expect("3 is far below the largest seed")
+}
+
+/// The presets' game: 100 layers of 16 units.
+fn telephone(variant: Variant) -> SubjectSpec {
+    let game = Telephone { depth: 100, width: 16, seed: third() };
+    let (inputs, targets) = game.data();
+    SubjectSpec { model: game.model(variant), data: Some(Data { inputs, targets }) }
+}
 
 impl Preset {
     /// The preset of that name.

@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 
 use super::SessionName;
 use super::compute::{Compute, Length, Work};
+use super::inspect::Inspection;
 use super::subject::{BatchPart, PassRequest, Subject, SubjectError, SubjectSpec};
 use crate::engine::cost::Extent;
 use crate::engine::pass::PassError;
@@ -83,46 +84,10 @@ impl Session {
         live.state.hash(self.subject.model())
     }
 
-    /// The forward pass; nothing changes.
-    pub async fn forward(
-        &self,
-        request: PassRequest,
-        limits: &Limits,
-        compute: &Compute,
-    ) -> Result<Stepped, SessionError> {
-        self.look(Extent::Forward, request, limits, compute).await
-    }
-
-    /// Forward, backward, and the update that a step would make; nothing changes.
-    pub async fn backward(
-        &self,
-        request: PassRequest,
-        limits: &Limits,
-        compute: &Compute,
-    ) -> Result<Stepped, SessionError> {
-        self.look(Extent::Backward, request, limits, compute).await
-    }
-
-    async fn look(
-        &self,
-        extent: Extent,
-        request: PassRequest,
-        limits: &Limits,
-        compute: &Compute,
-    ) -> Result<Stepped, SessionError> {
-        let prepared = self.subject.prepare(request, extent, limits)?;
-        let (subject, live) = (Arc::clone(&self.subject), self.live());
-        let step = live.step;
-        let length = Length::of(prepared.cost.multiply_adds, limits.inline_multiply_adds);
-        let work = move || {
-            let pass = prepared.pass(subject.model(), &live.state);
-            match (extent, &prepared.targets) {
-                (Extent::Forward, targets) => pass.forward(targets.as_ref()),
-                (_, Some(targets)) => pass.backward(targets),
-                (_, None) => unreachable!("a backward pass was prepared with targets"),
-            }
-        };
-        Ok(Stepped { trace: compute.run(Work::Pass, length, work).await?, step })
+    /// A look at the session as it stands now; nothing changes.
+    pub fn inspect<'a>(&'a self, extent: Extent, limits: &'a Limits, compute: &'a Compute) -> (u64, Inspection<'a>) {
+        let live = self.live();
+        (live.step, Inspection { subject: &self.subject, live: Some(live), extent, limits, compute })
     }
 
     /// Forward, backward and the update: the session is one step further, whether or not the caller waits for it.

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms it may name. `limits` is open to all.
-const ROOMS: [(&str, &[&str]); 3] = [("engine", &[]), ("session", &["engine"]), ("http", &["engine", "session"])];
+const ROOMS: [(&str, &[&str]); 4] =
+    [("engine", &[]), ("insight", &["engine"]), ("session", &["engine"]), ("http", &["engine", "insight", "session"])];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

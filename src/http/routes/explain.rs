@@ -8,9 +8,12 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::passes::{Heading, PassAnswer, PassBody, TraceQuery};
-use crate::engine::cost::{Extent, cost};
+use super::what_if::{self, OverrideBody};
+use crate::engine::cost::Extent;
 use crate::engine::loss::Loss;
 use crate::engine::mode::Mode;
+use crate::engine::model::Targets;
+use crate::engine::pass::Pass;
 use crate::engine::schema;
 use crate::http::App;
 use crate::http::body::Json;
@@ -21,7 +24,7 @@ use crate::http::responses::{Always, OfBody};
 use crate::http::rows::Rows;
 use crate::http::spec_body::{NetworkBody, OptimizerBody, SessionBody};
 use crate::http::strict::{given, given_whole, given_word, objects};
-use crate::session::explain as explain_subject;
+use crate::session::{Detail, Inspection, Subject};
 
 /// A session's fields and a pass's fields in one body.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -63,6 +66,10 @@ pub struct ExplainBody {
     #[schema(schema_with = schema::learning_rate, required = false)]
     #[serde(default, deserialize_with = "given")]
     learning_rate: Option<f64>,
+    /// Numbers to be set to others; the answer is then what differs
+    #[schema(min_items = 1, max_items = 100, nullable = false)]
+    #[serde(default, deserialize_with = "given")]
+    what_if: Option<Vec<OverrideBody>>,
 }
 
 objects!(ExplainBody);
@@ -80,16 +87,29 @@ pub async fn explain(
     Query(query): Query<TraceQuery>,
     Json(body): Json<ExplainBody>,
 ) -> Result<Response, Problem> {
-    let (session, pass) = body.split();
+    let (session, mut pass) = body.split();
+    let subject = Arc::new(Subject::new(session.into_spec()?, app.limits())?);
+    let extent = Extent::Step;
+    let (limits, compute) = (app.limits(), app.registry.compute());
+    let inspection = Inspection { subject: &subject, live: None, extent, limits, compute };
+    if let Some(overrides) = pass.what_if.take() {
+        return what_if::answer(&app, inspection, pass.into_request(Detail::None)?, overrides).await;
+    }
     let request = pass.into_request(query.trace)?;
-    let (subject, trace) = explain_subject(session.into_spec()?, request, app.limits(), app.registry.compute()).await?;
-    let size = cost(subject.model(), trace.forward.inputs.rows(), Extent::Step).answer_bytes;
-    Ok(json::large_answer(&app, size, PassAnswer::new(Heading::new(None), trace, query.trace)).await)
+    let work = |pass: &Pass, targets: Option<&Targets>| match targets {
+        Some(targets) => pass.step(targets).map(|(trace, _)| trace),
+        None => unreachable!("a step was prepared with targets"),
+    };
+    let (cost, trace) = inspection.run(request, work).await?;
+    Ok(json::large_answer(&app, cost.answer_bytes, PassAnswer::new(Heading::new(None), trace?, query.trace)).await)
 }
 
 impl ExplainBody {
     fn split(self) -> (SessionBody, PassBody) {
-        let Self { preset, network, loss, optimizer, seed, inputs, targets, mode, learning_rate } = self;
-        (SessionBody { preset, network, loss, optimizer, seed }, PassBody { inputs, targets, mode, learning_rate })
+        let Self { preset, network, loss, optimizer, seed, inputs, targets, mode, learning_rate, what_if } = self;
+        (
+            SessionBody { preset, network, loss, optimizer, seed },
+            PassBody { inputs, targets, mode, learning_rate, what_if },
+        )
     }
 }

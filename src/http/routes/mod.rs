@@ -1,8 +1,11 @@
 //! One resource a file, types above handlers.
 
 pub mod explain;
+pub mod insights;
 pub mod operations;
 pub mod passes;
 pub mod presets;
 pub mod sessions;
+pub mod telephone;
 pub mod weights;
+pub mod what_if;

@@ -10,14 +10,18 @@ use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
+use super::what_if::{self, OverrideBody};
 use crate::engine::cost::{Extent, cost};
 use crate::engine::mode::Mode;
+use crate::engine::model::Targets;
 use crate::engine::optimizer::LearningRate;
+use crate::engine::pass::Pass;
 use crate::engine::schema;
 use crate::engine::summary::TraceSummary;
 use crate::engine::trace::{FORMAT, Trace};
 use crate::http::App;
 use crate::http::body::Json;
+use crate::http::code::Code;
 use crate::http::extract::{Path, Query, session_name};
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
@@ -47,6 +51,10 @@ pub struct PassBody {
     #[schema(schema_with = schema::learning_rate, required = false)]
     #[serde(default, deserialize_with = "given")]
     pub learning_rate: Option<f64>,
+    /// Numbers to be set to others, for this pass alone; the answer is then what differs
+    #[schema(min_items = 1, max_items = 100, nullable = false)]
+    #[serde(default, deserialize_with = "given")]
+    pub what_if: Option<Vec<OverrideBody>>,
 }
 
 objects!(PassBody);
@@ -120,10 +128,7 @@ pub async fn forward(
     Query(query): Query<TraceQuery>,
     Json(body): Json<PassBody>,
 ) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(&name)?)?;
-    let request = body.into_request(query.trace)?;
-    let stepped = session.forward(request, app.limits(), app.registry.compute()).await?;
-    Ok(answer(&app, &session, Extent::Forward, stepped, query.trace).await)
+    look(&app, &name, Extent::Forward, query.trace, body).await
 }
 
 /// Backward
@@ -140,10 +145,24 @@ pub async fn backward(
     Query(query): Query<TraceQuery>,
     Json(body): Json<PassBody>,
 ) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(&name)?)?;
-    let request = body.into_request(query.trace)?;
-    let stepped = session.backward(request, app.limits(), app.registry.compute()).await?;
-    Ok(answer(&app, &session, Extent::Backward, stepped, query.trace).await)
+    look(&app, &name, Extent::Backward, query.trace, body).await
+}
+
+async fn look(app: &App, name: &str, extent: Extent, detail: Detail, body: PassBody) -> Result<Response, Problem> {
+    let session = app.registry.session(&session_name(name)?)?;
+    let (step, inspection) = session.inspect(extent, app.limits(), app.registry.compute());
+    if let Some(overrides) = body.what_if {
+        let body = PassBody { what_if: None, ..body };
+        return what_if::answer(app, inspection, body.into_request(Detail::None)?, overrides).await;
+    }
+    let request = body.into_request(detail)?;
+    let work = move |pass: &Pass, targets: Option<&Targets>| match (extent, targets) {
+        (Extent::Forward, targets) | (_, targets @ None) => pass.forward(targets),
+        (_, Some(targets)) => pass.backward(targets),
+    };
+    let (cost, trace) = inspection.run(request, work).await?;
+    let heading = Heading::new(Some((session.name().clone(), step)));
+    Ok(json::large_answer(app, cost.answer_bytes, PassAnswer::new(heading, trace?, detail)).await)
 }
 
 /// Step
@@ -162,6 +181,10 @@ pub async fn step(
     Json(body): Json<PassBody>,
 ) -> Result<Response, Problem> {
     let session = app.registry.session(&session_name(&name)?)?;
+    if body.what_if.is_some() {
+        let detail = "a step is made, or it is not; ask forward, backward or explain what if";
+        return Err(Fault::new("/what_if", Code::ConflictingFields, detail).into());
+    }
     let request = body.into_request(query.trace)?;
     let stepped = session.step(request, app.limits(), app.registry.compute()).await?;
     Ok(answer(&app, &session, Extent::Step, stepped, query.trace).await)

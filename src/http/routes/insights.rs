@@ -1,0 +1,294 @@
+//! Insights: why a number is what it is. Each looks at a session and changes nothing.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::passes::PassBody;
+use crate::engine::cost::{Extent, cost};
+use crate::engine::mode::Mode;
+use crate::engine::model::Targets;
+use crate::engine::name::LayerName;
+use crate::engine::pass::{Pass, PassError};
+use crate::engine::schema;
+use crate::engine::tensor::ParameterName;
+use crate::engine::trace::Trace;
+use crate::http::App;
+use crate::http::body::Json;
+use crate::http::code::Code;
+use crate::http::extract::{Path, session_name};
+use crate::http::json;
+use crate::http::problem::{Fault, Problem};
+use crate::http::responses::{Always, OfBody, OfPath};
+use crate::http::rows::Rows;
+use crate::http::strict::{given, given_whole, given_word, objects, whole};
+use crate::insight::blame::{self, Blame, blame};
+use crate::insight::chain::{Chain, ChainRequest, chain};
+use crate::insight::depth::{Depth, depth};
+use crate::insight::gradient_check::{GradientCheck, gradient_check};
+use crate::limits::PATHS;
+use crate::session::{Detail, PassRequest, Session, SubjectError};
+
+/// Entries of an insight take about so many bytes; there are as many as a summary has numbers, or fewer.
+const ENTRY_BYTES: u64 = 512;
+
+/// The chain rule for one weight.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct ChainBody {
+    /// x; a preset's own data if inputs and targets are left out
+    #[schema(schema_with = schema::rows, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    inputs: Option<Rows>,
+    /// y
+    #[schema(schema_with = schema::rows, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    targets: Option<Rows>,
+    /// train if left out
+    #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given_word")]
+    mode: Option<Mode>,
+    /// Which weight
+    weight: WeightBody,
+    /// Paths shown at the most; 10 if left out
+    #[schema(minimum = 1, maximum = 1000, nullable = false)]
+    #[serde(default, deserialize_with = "given_whole")]
+    top: Option<u64>,
+    /// The row of the batch; 0 if left out
+    #[schema(schema_with = schema::count, required = false)]
+    #[serde(default, deserialize_with = "given_whole")]
+    example: Option<u64>,
+}
+
+/// A number of a parameter.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct WeightBody {
+    /// The layer's name
+    #[schema(schema_with = schema::name)]
+    layer: String,
+    /// weights, bias, gamma or beta
+    #[serde(deserialize_with = "crate::http::strict::word")]
+    parameter: ParameterName,
+    /// `[i, j]`, or `[j]` for all but weights
+    #[schema(schema_with = schema::weight_index)]
+    index: Vec<Whole>,
+}
+
+/// A whole number not below zero.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Whole(#[serde(deserialize_with = "whole")] u64);
+
+/// Blame for one example.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct BlameBody {
+    /// x; a preset's own data if inputs and targets are left out
+    #[schema(schema_with = schema::rows, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    inputs: Option<Rows>,
+    /// y
+    #[schema(schema_with = schema::rows, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    targets: Option<Rows>,
+    /// train if left out
+    #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given_word")]
+    mode: Option<Mode>,
+    /// The row of the batch; 0 if left out
+    #[schema(schema_with = schema::count, required = false)]
+    #[serde(default, deserialize_with = "given_whole")]
+    example: Option<u64>,
+}
+
+/// How blame depends on depth.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct SessionDepthBody {
+    /// x; a preset's own data if inputs and targets are left out
+    #[schema(schema_with = schema::rows, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    inputs: Option<Rows>,
+    /// y
+    #[schema(schema_with = schema::rows, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    targets: Option<Rows>,
+    /// train if left out
+    #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given_word")]
+    mode: Option<Mode>,
+}
+
+/// Every gradient against the slope of the loss.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct GradientCheckBody {
+    /// x; a preset's own data if inputs and targets are left out
+    #[schema(schema_with = schema::rows, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    inputs: Option<Rows>,
+    /// y
+    #[schema(schema_with = schema::rows, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    targets: Option<Rows>,
+    /// train if left out
+    #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given_word")]
+    mode: Option<Mode>,
+    /// Parameters to be checked at the most; 2,000 if left out, and fewer where that would take too long
+    #[schema(minimum = 1, maximum = 2000, nullable = false)]
+    #[serde(default, deserialize_with = "given_whole")]
+    sample: Option<u64>,
+    /// Which ones are drawn where not all are checked; 0 if left out
+    #[schema(schema_with = schema::seed, required = false)]
+    #[serde(default, deserialize_with = "given_whole")]
+    seed: Option<u64>,
+}
+
+objects!(ChainBody, WeightBody, BlameBody, SessionDepthBody, GradientCheckBody);
+
+/// Chain rule
+///
+/// For one weight: its chain-rule factors in order along the heaviest paths, the exact number of paths, and their sum.
+#[utoipa::path(post, path = "/v1/sessions/{name}/chain", tag = "insights", operation_id = "chain",
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
+    request_body(content = ChainBody, description = "The batch and the weight",
+        example = json!({"weight": {"layer": "hidden", "parameter": "weights", "index": [0, 0]}})),
+    responses((status = 200, description = "The chain rule, factor by factor.", body = Chain), OfPath, OfBody, Always))]
+pub async fn show_chain(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Json(body): Json<ChainBody>,
+) -> Result<Response, Problem> {
+    let session = app.registry.session(&session_name(&name)?)?;
+    let request = batch(body.inputs, body.targets, body.mode)?;
+    let top = body.top.unwrap_or(10);
+    if top == 0 || top > PATHS as u64 {
+        let detail = format!("1 to {PATHS} paths can be shown, not {top}");
+        return Err(Fault::new("/top", Code::NumberOutOfRange, detail).into());
+    }
+    let layer = LayerName::parse(&body.weight.layer)
+        .map_err(|error| Fault::new("/weight/layer", Code::InvalidName, error.to_string()))?;
+    let wanted = ChainRequest {
+        layer,
+        parameter: body.weight.parameter,
+        index: body.weight.index.iter().map(|Whole(index)| count(*index)).collect(),
+        example: count(body.example.unwrap_or(0)),
+        top: count(top),
+    };
+    let work_max = app.limits().multiply_adds;
+    let found = look(&app, &session, request, move |trace| chain(&trace, &wanted, work_max)).await?;
+    Ok(json::large_answer(&app, top * ENTRY_BYTES * depth_of(&session), found?).await)
+}
+
+/// Blame
+///
+/// How the error of the outputs is shared among the units below, before and after the local slope.
+#[utoipa::path(post, path = "/v1/sessions/{name}/blame", tag = "insights", operation_id = "blame",
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
+    request_body(content = BlameBody, description = "The batch, and which of its rows", example = json!({"example": 0})),
+    responses((status = 200, description = "What each unit received, layer by layer.", body = Blame), OfPath, OfBody, Always))]
+pub async fn show_blame(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Json(body): Json<BlameBody>,
+) -> Result<Response, Problem> {
+    let session = app.registry.session(&session_name(&name)?)?;
+    let request = batch(body.inputs, body.targets, body.mode)?;
+    let example = count(body.example.unwrap_or(0));
+    let (bytes, limit) = (blame::bytes(session.subject().model()), app.limits().answer_bytes);
+    if bytes > limit {
+        let part = "list of connections";
+        return Err(SubjectError::AnswerTooLarge { part, bytes, limit, less: "the chain rule of one weight" }.into());
+    }
+    let found = look(&app, &session, request, move |trace| blame(&trace, example)).await?;
+    Ok(json::large_answer(&app, bytes, found?).await)
+}
+
+/// Depth
+///
+/// How large blame and change are, layer by layer, by the distance from the outputs.
+#[utoipa::path(post, path = "/v1/sessions/{name}/depth", tag = "insights", operation_id = "depth_of_session",
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
+    request_body(content = SessionDepthBody, description = "The batch",
+        example = json!({"inputs": [[0.5, 0.3]], "targets": [[1.0]]})),
+    responses((status = 200, description = "Every dense layer, from the outputs down.", body = Depth), OfPath, OfBody, Always))]
+pub async fn show_depth(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Json(body): Json<SessionDepthBody>,
+) -> Result<Response, Problem> {
+    let session = app.registry.session(&session_name(&name)?)?;
+    let request = batch(body.inputs, body.targets, body.mode)?;
+    let found = look(&app, &session, request, move |trace| depth(&trace)).await?;
+    Ok(json::large_answer(&app, ENTRY_BYTES * depth_of(&session), found?).await)
+}
+
+/// Gradient check
+///
+/// Central differences for every parameter, or for a sample drawn by the seed where there are many.
+#[utoipa::path(post, path = "/v1/sessions/{name}/gradient-check", tag = "insights", operation_id = "gradient_check",
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
+    request_body(content = GradientCheckBody, description = "The batch, and how many parameters",
+        example = json!({"inputs": [[0.5, 0.3]], "targets": [[1.0]]})),
+    responses((status = 200, description = "Analytic beside numeric.", body = GradientCheck), OfPath, OfBody, Always))]
+pub async fn check_gradients(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Json(body): Json<GradientCheckBody>,
+) -> Result<Response, Problem> {
+    let session = app.registry.session(&session_name(&name)?)?;
+    let request = batch(body.inputs, body.targets, body.mode)?;
+    let (most, seed) = (app.limits().checked_parameters as u64, body.seed.unwrap_or(0));
+    let sample = body.sample.unwrap_or(most);
+    if sample == 0 || sample > most {
+        let detail = format!("1 to {most} parameters can be checked at once, not {sample}");
+        return Err(Fault::new("/sample", Code::NumberOutOfRange, detail).into());
+    }
+    let multiply_adds = app.limits().multiply_adds;
+    let extent = Extent::Backward;
+    let (_, inspection) = session.inspect(extent, app.limits(), app.registry.compute());
+    let work = move |pass: &Pass, targets: Option<&Targets>| {
+        let rows = pass.inputs.matrix().rows();
+        let forward = cost(pass.model, rows, Extent::Forward).multiply_adds;
+        let affordable = multiply_adds / (2 * forward + 1) + 1;
+        targets.map(|targets| gradient_check(pass, targets, count(sample.min(affordable)), seed))
+    };
+    let (_, found) = inspection.run(request, work).await?;
+    Ok(json::large_answer(&app, sample * ENTRY_BYTES, found.transpose()?).await)
+}
+
+/// A backward pass over a session as it stands, and what an insight makes of its trace.
+async fn look<R: Send + 'static>(
+    app: &App,
+    session: &Session,
+    request: PassRequest,
+    insight: impl FnOnce(Trace) -> R + Send + 'static,
+) -> Result<R, Problem> {
+    let (_, inspection) = session.inspect(Extent::Backward, app.limits(), app.registry.compute());
+    let work = move |pass: &Pass, targets: Option<&Targets>| {
+        let trace = match targets {
+            Some(targets) => pass.backward(targets),
+            None => pass.forward(None),
+        };
+        trace.map(insight)
+    };
+    let (_, found) = inspection.run(request, work).await?;
+    found.map_err(|error: PassError| error.into())
+}
+
+fn batch(inputs: Option<Rows>, targets: Option<Rows>, mode: Option<Mode>) -> Result<PassRequest, Fault> {
+    PassBody { inputs, targets, mode, learning_rate: None, what_if: None }.into_request(Detail::None)
+}
+
+fn depth_of(session: &Session) -> u64 {
+    session.subject().model().all_layers().len() as u64 + 2
+}
+
+fn count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,146 @@
+//! The telephone game without a session: a deep network and its cures, side by side.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::engine::cost::Extent;
+use crate::engine::model::Targets;
+use crate::engine::pass::Pass;
+use crate::engine::schema;
+use crate::engine::spec::Seed;
+use crate::engine::telephone::{Telephone, Variant};
+use crate::http::App;
+use crate::http::body::Json;
+use crate::http::code::Code;
+use crate::http::json;
+use crate::http::problem::{Fault, Problem};
+use crate::http::responses::{Always, OfBody};
+use crate::http::strict::{given, given_whole, objects, whole};
+use crate::insight::depth::{LayerDepth, Verdict, depth};
+use crate::limits::SEED_MAX;
+use crate::session::{Detail, Inspection, PassRequest, Subject, SubjectSpec};
+
+/// A game to be played.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct DepthBody {
+    /// Dense layers, the output layer counted
+    #[schema(minimum = 2, maximum = 300)]
+    #[serde(deserialize_with = "whole")]
+    depth: u64,
+    /// Inputs, and units of each layer but the last; 16 if left out
+    #[schema(minimum = 1, maximum = 1024, nullable = false)]
+    #[serde(default, deserialize_with = "given_whole")]
+    width: Option<u64>,
+    /// Where weights and data start; 0 if left out
+    #[schema(schema_with = schema::seed, required = false)]
+    #[serde(default, deserialize_with = "given_whole")]
+    seed: Option<u64>,
+    /// Which ones are played; all four if left out
+    #[schema(min_items = 1, max_items = 4, nullable = false)]
+    #[serde(default, deserialize_with = "given")]
+    variants: Option<Vec<Variant>>,
+}
+
+objects!(DepthBody);
+
+/// The game, played.
+#[derive(Serialize, ToSchema)]
+pub struct DepthView {
+    /// Each with the same start and the same data
+    #[schema(max_items = 4)]
+    variants: Vec<VariantDepth>,
+}
+
+/// One variant of the game.
+#[derive(Serialize, ToSchema)]
+pub struct VariantDepth {
+    /// Which one
+    name: Variant,
+    /// What it does, in a line
+    #[schema(schema_with = schema::prose)]
+    story: &'static str,
+    /// The dense layers from the outputs down
+    #[schema(max_items = 300)]
+    layers: Vec<LayerDepth>,
+    /// Whether the first layer still hears of the error; null where there is no error
+    verdict: Option<Verdict>,
+    /// The figure that the verdict rests on
+    #[schema(schema_with = schema::prose)]
+    because: String,
+}
+
+/// Layers of a game at the most: one variant makes three layers of each.
+const DEPTH_MAX: u64 = 300;
+/// Units of a game's layers at the most.
+const WIDTH_MAX: u64 = 1_024;
+
+/// Depth without a session
+///
+/// The same deep network as sigmoid, ReLU, residual and batch norm, from the same first weights: how much of the
+/// blame reaches the first layer.
+#[utoipa::path(post, path = "/v1/depth", tag = "insights", operation_id = "depth",
+    request_body(content = DepthBody, description = "Depth, width and seed",
+        example = json!({"depth": 20, "width": 16, "seed": 0})),
+    responses((status = 200, description = "The variants, side by side.", body = DepthView), OfBody, Always))]
+pub async fn play(State(app): State<Arc<App>>, Json(body): Json<DepthBody>) -> Result<Response, Problem> {
+    /// One dense layer's row.
+    const ROW_BYTES: u64 = 512;
+    let depth_asked = body.depth;
+    let (game, variants) = body.into_game()?;
+    let mut played = Vec::with_capacity(variants.len());
+    for variant in variants {
+        played.push(play_one(&app, game, variant).await?);
+    }
+    let size = played.len() as u64 * depth_asked * ROW_BYTES;
+    Ok(json::large_answer(&app, size, DepthView { variants: played }).await)
+}
+
+async fn play_one(app: &App, game: Telephone, variant: Variant) -> Result<VariantDepth, Problem> {
+    let spec = SubjectSpec { model: game.model(variant), data: None };
+    let subject = Arc::new(Subject::new(spec, app.limits())?);
+    let (inputs, targets) = game.data();
+    let request =
+        PassRequest { inputs: Some(inputs), targets: Some(targets), detail: Detail::None, ..PassRequest::default() };
+    let inspection = Inspection {
+        subject: &subject,
+        live: None,
+        extent: Extent::Backward,
+        limits: app.limits(),
+        compute: app.registry.compute(),
+    };
+    let work = move |pass: &Pass, targets: Option<&Targets>| match targets {
+        Some(targets) => pass.backward(targets).map(|trace| depth(&trace)),
+        None => unreachable!("the game brings its targets"),
+    };
+    let (_, found) = inspection.run(request, work).await?;
+    let found = found??;
+    let (layers, verdict, because) = (found.layers, found.verdict, found.because);
+    Ok(VariantDepth { name: variant, story: variant.story(), layers, verdict, because })
+}
+
+impl DepthBody {
+    fn into_game(self) -> Result<(Telephone, Vec<Variant>), Fault> {
+        let within = |field: &str, number: u64, least: u64, most: u64| {
+            if (least..=most).contains(&number) {
+                return Ok(usize::try_from(number).unwrap_or(usize::MAX));
+            }
+            let detail = format!("{field} is from {least} to {most}, and this one is {number}");
+            Err(Fault::new(format!("/{field}"), Code::NumberOutOfRange, detail))
+        };
+        let depth = within("depth", self.depth, 2, DEPTH_MAX)?;
+        let width = within("width", self.width.unwrap_or(16), 1, WIDTH_MAX)?;
+        let seed = Seed::new(self.seed.unwrap_or(0))
+            .ok_or_else(|| Fault::new("/seed", Code::NumberOutOfRange, format!("a seed is at most {SEED_MAX}")))?;
+        let variants = self.variants.unwrap_or_else(|| Variant::ALL.to_vec());
+        if variants.is_empty() || variants.len() > Variant::ALL.len() {
+            let detail = format!("1 to {} variants are played, not {}", Variant::ALL.len(), variants.len());
+            return Err(Fault::new("/variants", Code::WrongShape, detail));
+        }
+        Ok((Telephone { depth, width, seed }, variants))
+    }
+}

@@ -1,0 +1,346 @@
+//! The chain rule for one weight: its factors in order, along every path from the loss down to it.
+//!
+//! In the tutorial's network there is one path to a hidden weight: ∂E/∂ŷ · ∂ŷ/∂b · ∂b/∂h · ∂h/∂a · ∂a/∂w. In a deeper
+//! one there are as many as there are ways through the units between: their number is exact, the heaviest are shown
+//! with their factors, and the sum over all of them is computed without walking any, layer by layer.
+
+mod graph;
+
+use num_bigint::BigUint;
+use serde::{Serialize, Serializer};
+use thiserror::Error;
+use utoipa::ToSchema;
+
+use super::NoSuchExample;
+use crate::engine::layer::{LayerBackward, LayerForward};
+use crate::engine::matrix::Matrix;
+use crate::engine::name::LayerName;
+use crate::engine::schema;
+use crate::engine::tensor::{ParameterName, WireName};
+use crate::engine::trace::Trace;
+use graph::{Edge, Graph, Node};
+
+/// Which weight, for which example, and how many of its paths are shown.
+#[derive(Clone, Debug)]
+pub struct ChainRequest {
+    /// The layer
+    pub layer: LayerName,
+    /// Which of its parameters
+    pub parameter: ParameterName,
+    /// `[i, j]` or `[j]`
+    pub index: Vec<usize>,
+    /// The row of the batch
+    pub example: usize,
+    /// Paths shown at the most
+    pub top: usize,
+}
+
+/// The chain rule for one weight and one example.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Chain {
+    /// ∂E/∂w of this row, as the backward pass computed it. The mean over the rows is the gradient of the batch.
+    #[schema(schema_with = schema::number)]
+    pub gradient: f64,
+    /// ∂E/∂w of the mean loss of the batch
+    #[schema(schema_with = schema::number)]
+    pub batch_gradient: f64,
+    /// Every way from the loss to the weight
+    pub paths: Paths,
+}
+
+/// All paths from the loss to a weight.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Paths {
+    /// Their exact number, in decimal digits
+    #[schema(value_type = String, pattern = "^[0-9]+$", min_length = 1, max_length = 10000)]
+    pub count: Count,
+    /// The sum over all paths, computed layer by layer from the factors: equal to the gradient but for rounding
+    #[schema(schema_with = schema::number)]
+    pub sum: f64,
+    /// The paths of the largest absolute value, the heaviest first
+    #[schema(max_items = 1000)]
+    pub heaviest: Vec<Path>,
+}
+
+/// An exact number that may pass every machine integer: a decimal text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Count(BigUint);
+
+impl Serialize for Count {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// One path.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Path {
+    /// The product of its factors
+    #[schema(schema_with = schema::number)]
+    pub value: f64,
+    /// |value| as a part of the sum of |value| over all paths
+    #[schema(schema_with = schema::share)]
+    pub share: f64,
+    /// The factors from the loss down to the weight
+    #[schema(max_items = 10000)]
+    pub factors: Vec<Factor>,
+}
+
+/// One factor of the chain rule.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Factor {
+    /// Such as ∂ŷ/∂b
+    #[schema(schema_with = schema::prose)]
+    pub name: String,
+    /// How it is computed
+    #[schema(schema_with = schema::prose)]
+    pub formula: &'static str,
+    /// Its value
+    #[schema(schema_with = schema::number)]
+    pub value: f64,
+    /// The product up to here
+    #[schema(schema_with = schema::number)]
+    pub running: f64,
+    /// The layer that the path has come down to
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::name, required = false)]
+    pub layer: Option<LayerName>,
+    /// Its unit; left out for the weight itself
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::count, required = false)]
+    pub unit: Option<usize>,
+    /// Its example, where the path crosses from one to another through a batch normalization
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::count, required = false)]
+    pub example: Option<usize>,
+}
+
+/// Why there is no chain to show.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the text of an error is its documentation")]
+pub enum ChainError {
+    #[error("{0}")]
+    Example(#[from] NoSuchExample),
+    #[error("the network has no layer {0}")]
+    Layer(LayerName),
+    #[error("layer {layer} has no {}", .parameter.as_str())]
+    Parameter { layer: LayerName, parameter: ParameterName },
+    #[error("{} of layer {layer} has the shape {shape}, and there is no number at {index:?}", .parameter.as_str())]
+    Index { layer: LayerName, parameter: ParameterName, shape: String, index: Vec<usize> },
+    #[error(
+        "the search for the heaviest paths would take {work} steps, and one request has at most {limit}; ask for a smaller top"
+    )]
+    TooMuchWork { work: u64, limit: u64 },
+}
+
+/// A parameter's layer, wherever it stands, with what came into it.
+struct Place<'t> {
+    up: &'t LayerForward,
+    down: &'t LayerBackward,
+    inputs: &'t Matrix,
+}
+
+/// The chain rule for one weight. The trace has gone backward; `work_max` bounds the search for the heaviest paths.
+pub fn chain(trace: &Trace, request: &ChainRequest, work_max: u64) -> Result<Chain, ChainError> {
+    let examples = trace.forward.inputs.rows();
+    let &ChainRequest { ref layer, parameter, ref index, example, top } = request;
+    if example >= examples {
+        return Err(NoSuchExample { example, examples }.into());
+    }
+    let missing = || ChainError::Layer(layer.clone());
+    let backward = trace.backward.as_ref().map_or(&[][..], |backward| &backward.layers);
+    let place = find(&trace.forward.layers, backward, &trace.forward.inputs, layer).ok_or_else(missing)?;
+    let gradients = place.down.gradients().and_then(|gradients| gradients.get(parameter));
+    let gradients = gradients.ok_or_else(|| ChainError::Parameter { layer: layer.clone(), parameter })?;
+    let batch_gradient = gradients.at(index).ok_or_else(|| {
+        let (shape, index) = (gradients.shape(), index.clone());
+        ChainError::Index { layer: layer.clone(), parameter, shape, index }
+    })?;
+    let errors = backward.first().map_or(&trace.forward.outputs, |top| top.errors());
+    let graph = Graph::new(trace, errors).ok_or_else(missing)?;
+    let entered = graph.entered.iter().find(|(name, _)| name == layer).map(|(_, variable)| *variable);
+    let variable = entered.ok_or_else(missing)?;
+    let unit = index[index.len() - 1];
+    let last = last_factor(&place, parameter, index, example);
+    let rows = if graph.mixes_examples(variable) { (0..examples).collect() } else { vec![example] };
+    let work = graph.variables[..=variable].iter().flat_map(|v| v.uppers.iter().map(|(_, edge)| v.units * edge.fan()));
+    let work = work.sum::<usize>() as u64 * rows.len() as u64 * (2 + top as u64);
+    if work > work_max {
+        return Err(ChainError::TooMuchWork { work, limit: work_max });
+    }
+    let search = Search::new(&graph, &rows, examples, variable, top);
+    let found = search.at(variable, (example, unit));
+    let absolute = found.absolute * last.value.abs();
+    let heaviest = (0..found.heaviest.len()).map(|rank| search.path(variable, (example, unit), rank, &last, absolute));
+    Ok(Chain {
+        gradient: own_gradient(&place, parameter, index, example),
+        batch_gradient,
+        paths: Paths { count: Count(found.count.clone()), sum: found.sum * last.value, heaviest: heaviest.collect() },
+    })
+}
+
+fn find<'t>(
+    ups: &'t [LayerForward],
+    downs: &'t [LayerBackward],
+    inputs: &'t Matrix,
+    name: &LayerName,
+) -> Option<Place<'t>> {
+    ups.iter().enumerate().zip(downs.iter().rev()).find_map(|((index, up), down)| {
+        let inputs = index.checked_sub(1).map_or(inputs, |below| &**ups[below].outputs());
+        if up.name() == name { Some(Place { up, down, inputs }) } else { find(up.inner(), down.inner(), inputs, name) }
+    })
+}
+
+/// The last factor: how what the parameter enters hangs on it.
+struct Last {
+    name: &'static str,
+    formula: &'static str,
+    value: f64,
+}
+
+fn last_factor(place: &Place, parameter: ParameterName, index: &[usize], example: usize) -> Last {
+    match (parameter, place.up) {
+        (ParameterName::Weights, _) => Last { name: "w", formula: "x", value: place.inputs.at(example, index[0]) },
+        (ParameterName::Gamma, LayerForward::Normalization(norm)) => {
+            Last { name: "γ", formula: "x̂", value: norm.normalized.at(example, index[0]) }
+        }
+        (ParameterName::Beta, _) => Last { name: "β", formula: "1", value: 1.0 },
+        _ => Last { name: "bias", formula: "1", value: 1.0 },
+    }
+}
+
+/// ∂E/∂w of one row, from the backward pass's own numbers.
+fn own_gradient(place: &Place, parameter: ParameterName, index: &[usize], example: usize) -> f64 {
+    let unit = index[index.len() - 1];
+    // Where the parameter enters: behind the local slope in a dense layer, at the outputs of all others.
+    let downhill = match place.down {
+        LayerBackward::Dense(dense) => dense.deltas.at(example, unit),
+        other => other.errors().at(example, unit),
+    };
+    0.0 - last_factor(place, parameter, index, example).value * downhill
+}
+
+/// What is known of one number: all paths from the loss down to it.
+#[derive(Clone, Default)]
+struct Known {
+    count: BigUint,
+    sum: f64,
+    absolute: f64,
+    heaviest: Vec<Step>,
+}
+
+/// The last step of a path, and where it came from.
+#[derive(Clone)]
+struct Step {
+    value: f64,
+    factor: f64,
+    upper: usize,
+    edge: usize,
+    node: Node,
+    rank: usize,
+}
+
+/// All variables down to one, by dynamic programming: each number from those above it.
+struct Search<'g, 't> {
+    graph: &'g Graph<'t>,
+    crosses: bool,
+    /// For each variable, for each example (those that matter), for each unit
+    known: Vec<Vec<Vec<Known>>>,
+}
+
+impl<'g, 't> Search<'g, 't> {
+    fn new(graph: &'g Graph<'t>, rows: &[usize], examples: usize, down_to: usize, top: usize) -> Self {
+        let mut search = Self { graph, crosses: rows.len() > 1, known: Vec::with_capacity(down_to + 1) };
+        for (at, variable) in graph.variables[..=down_to].iter().enumerate() {
+            let mut known = vec![vec![]; examples];
+            for &row in rows {
+                let of = |unit| if at == 0 { start() } else { search.know(&variable.uppers, (row, unit), top) };
+                known[row] = (0..variable.units).map(of).collect();
+            }
+            search.known.push(known);
+        }
+        search
+    }
+
+    fn at(&self, variable: usize, (row, unit): Node) -> &Known {
+        &self.known[variable][row][unit]
+    }
+
+    fn know(&self, uppers: &[(usize, Edge<'t>)], node: Node, top: usize) -> Known {
+        let mut known = Known::default();
+        let mut sum: Option<f64> = None;
+        for (edge_index, (upper, edge)) in uppers.iter().enumerate() {
+            // A branch is summed up by itself before what goes around it is added, as the backward pass does.
+            let mut part: Option<f64> = None;
+            edge.factors(node, |above, factor| {
+                let from = self.at(*upper, above);
+                known.count += &from.count;
+                known.absolute += from.absolute * factor.abs();
+                let term = from.sum * factor;
+                part = Some(part.map_or(term, |part| part + term));
+                for (rank, step) in from.heaviest.iter().enumerate() {
+                    let value = step.value * factor;
+                    known.heaviest.push(Step { value, factor, upper: *upper, edge: edge_index, node: above, rank });
+                }
+                if known.heaviest.len() > 4 * top + 16 {
+                    keep(&mut known.heaviest, top);
+                }
+            });
+            sum = part.map(|part| sum.map_or(part, |sum| sum + part)).or(sum);
+        }
+        keep(&mut known.heaviest, top);
+        known.sum = sum.unwrap_or(0.0);
+        known
+    }
+
+    /// A path from the loss down to a node and into the parameter.
+    fn path(&self, variable: usize, node: Node, rank: usize, last: &Last, absolute: f64) -> Path {
+        let mut steps = vec![];
+        let (mut at, mut place, mut index) = (variable, node, rank);
+        while at != 0 {
+            let step = &self.at(at, place).heaviest[index];
+            steps.push((at, place, step));
+            (at, place, index) = (step.upper, step.node, step.rank);
+        }
+        let mut running = 1.0;
+        let mut factors = Vec::with_capacity(steps.len() + 1);
+        for (number, (at, (row, unit), step)) in steps.into_iter().rev().enumerate() {
+            running = if number == 0 { step.factor } else { running * step.factor };
+            let (upper, lower) = (&self.graph.variables[step.upper], &self.graph.variables[at]);
+            factors.push(Factor {
+                name: format!("∂{}/∂{}", upper.symbol, lower.symbol),
+                formula: lower.uppers[step.edge].1.formula(),
+                value: step.factor,
+                running,
+                layer: lower.layer.clone(),
+                unit: Some(unit),
+                example: self.crosses.then_some(row),
+            });
+        }
+        let entered = &self.graph.variables[variable];
+        running *= last.value;
+        factors.push(Factor {
+            name: format!("∂{}/∂{}", entered.symbol, last.name),
+            formula: last.formula,
+            value: last.value,
+            running,
+            layer: entered.layer.clone(),
+            unit: None,
+            example: None,
+        });
+        let share = if absolute > 0.0 { running.abs() / absolute } else { 0.0 };
+        Path { value: running, share, factors }
+    }
+}
+
+/// The loss itself: one path, nothing multiplied yet.
+fn start() -> Known {
+    let step = Step { value: 1.0, factor: 1.0, upper: 0, edge: 0, node: (0, 0), rank: 0 };
+    Known { count: BigUint::from(1_u8), sum: 1.0, absolute: 1.0, heaviest: vec![step] }
+}
+
+/// The heaviest ones, the earlier first among equals.
+fn keep(steps: &mut Vec<Step>, top: usize) {
+    steps.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()));
+    steps.truncate(top);
+}

@@ -1,0 +1,192 @@
+//! Depth: how large blame and change still are, the further a layer lies from the outputs.
+//!
+//! Through a sigmoid every layer multiplies the blame by a slope of at most ¼: after k layers at most 0.25^k of it is
+//! left, if the weights do not make up for it (Hochreiter 1991; Bengio, Simard and Frasconi 1994).
+
+mod underflow;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub use underflow::{Underflow, first_underflow};
+
+use crate::engine::activation::Activation;
+use crate::engine::layer::{LayerBackward, LayerForward};
+use crate::engine::math::{log10, pow};
+use crate::engine::matrix::{self, Matrix, sum};
+use crate::engine::name::LayerName;
+use crate::engine::schema;
+use crate::engine::tensor::{Named, Tensor};
+use crate::engine::trace::{LayerUpdate, Trace};
+
+/// Blame has vanished where less than this part of it reaches the lowest layer, and it loses this much or more on
+/// the way through one layer: some loss through very many layers is not yet an illness.
+pub const VANISHING: (f64, f64) = (1e-3, 0.8);
+
+/// Blame has exploded where more than so many times of it reaches the lowest layer, and it gains as much or more on the
+/// way through one layer.
+pub const EXPLODING: (f64, f64) = (1e3, 1.25);
+
+/// A slope below this part of the steepest one that the activation has counts as saturated.
+pub const SATURATED: f64 = 0.05;
+
+/// Every dense layer's part, from the outputs down, and what to think of it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Depth {
+    /// The dense layers from the outputs down, those inside of residual blocks in their place
+    #[schema(max_items = 1000)]
+    pub layers: Vec<LayerDepth>,
+    /// Whether the lowest layer still hears of the error; null where there is no error to hear of
+    pub verdict: Option<Verdict>,
+    /// The figure that the verdict rests on
+    #[schema(schema_with = schema::prose)]
+    pub because: String,
+}
+
+/// Whether blame reaches the lowest layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Less than a thousandth of it arrives, and each layer takes a fifth or more
+    Vanishing,
+    /// About as much arrives as sets out
+    Healthy,
+    /// More than a thousand times as much arrives, and each layer adds a quarter or more
+    Exploding,
+}
+
+/// One dense layer.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LayerDepth {
+    /// Its name
+    #[schema(schema_with = schema::name)]
+    pub name: LayerName,
+    /// Dense layers between it and the loss
+    #[schema(schema_with = schema::count)]
+    pub distance: usize,
+    /// The mean of |delta| over its units and the batch
+    #[schema(schema_with = schema::number)]
+    pub mean_abs_delta: f64,
+    /// √(Σ g²) over its parameters
+    #[schema(schema_with = schema::number)]
+    pub gradient_norm: f64,
+    /// √(Σ Δ²) over its parameters
+    #[schema(schema_with = schema::number)]
+    pub change_norm: f64,
+    /// Its mean |delta| over the output layer's; null where that is 0
+    #[schema(schema_with = schema::nullable_number)]
+    pub ratio_to_output: Option<f64>,
+    /// The decimal logarithm of that ratio; null where it is 0
+    #[schema(schema_with = schema::nullable_number)]
+    pub log10_ratio: Option<f64>,
+    /// The mean of f′(a), where f is its own activation, or, if that is linear, the next one above it; null for softmax
+    #[schema(schema_with = schema::nullable_number)]
+    pub mean_slope: Option<f64>,
+    /// The part of units and examples whose slope is below a twentieth of the steepest; null as the mean slope is
+    #[schema(schema_with = schema::nullable_number)]
+    pub saturated: Option<f64>,
+    /// 0.25^distance: what sigmoid slopes leave at the most, by themselves
+    #[schema(schema_with = schema::number)]
+    pub bound: f64,
+}
+
+/// What is known of an activation above a layer.
+#[derive(Clone, Copy)]
+struct Slopes<'t> {
+    activation: Activation,
+    derivatives: &'t Matrix,
+}
+
+/// How blame and change depend on the distance. The trace has gone down to its update. Numbers that a double cannot
+/// hold are refused, never silently zero.
+pub fn depth(trace: &Trace) -> Result<Depth, Underflow> {
+    if let Some(underflow) = first_underflow(trace) {
+        return Err(underflow);
+    }
+    let downs = trace.backward.as_ref().map_or(&[][..], |backward| &backward.layers);
+    let updates = trace.update.as_ref().map_or(&[][..], |update| &update.layers);
+    let mut layers = vec![];
+    add_layers(&trace.forward.layers, downs, updates, &mut None, &mut layers);
+    let output = layers.first().map_or(0.0, |layer: &LayerDepth| layer.mean_abs_delta);
+    for layer in &mut layers {
+        let ratio = (output > 0.0).then(|| layer.mean_abs_delta / output);
+        layer.ratio_to_output = ratio;
+        layer.log10_ratio = ratio.filter(|ratio| *ratio > 0.0).map(log10);
+    }
+    let (verdict, because) = judge(&layers);
+    Ok(Depth { layers, verdict, because })
+}
+
+fn judge(layers: &[LayerDepth]) -> (Option<Verdict>, String) {
+    let lowest = layers.last().and_then(|layer| layer.ratio_to_output.map(|ratio| (layer, ratio)));
+    let Some((lowest, ratio)) = lowest else {
+        return (None, "the output layer's deltas are all zero: there is no blame to follow".into());
+    };
+    #[allow(clippy::cast_precision_loss, reason = "layers are limited far below 2^53")]
+    let through_one = if lowest.distance == 0 { 1.0 } else { pow(ratio, 1.0 / lowest.distance as f64) };
+    let verdict = if ratio < VANISHING.0 && through_one < VANISHING.1 {
+        Verdict::Vanishing
+    } else if ratio > EXPLODING.0 && through_one > EXPLODING.1 {
+        Verdict::Exploding
+    } else {
+        Verdict::Healthy
+    };
+    let because = format!(
+        "the mean |delta| of {} is {ratio:e} times the output layer's, on average {through_one} through each layer; \
+         vanishing is below {:e} and {}, exploding above {:e} and {}",
+        lowest.name, VANISHING.0, VANISHING.1, EXPLODING.0, EXPLODING.1
+    );
+    (Some(verdict), because)
+}
+
+fn add_layers<'t>(
+    ups: &'t [LayerForward],
+    downs: &[LayerBackward],
+    updates: &[LayerUpdate],
+    above: &mut Option<Slopes<'t>>,
+    layers: &mut Vec<LayerDepth>,
+) {
+    for ((up, down), update) in ups.iter().rev().zip(downs).zip(updates) {
+        match up {
+            LayerForward::Activation(layer) => {
+                *above = layer
+                    .activated
+                    .derivatives()
+                    .map(|derivatives| Slopes { activation: layer.activation, derivatives });
+            }
+            LayerForward::Dense(layer) => {
+                let derivatives = layer.activated.derivatives();
+                let own = derivatives.map(|derivatives| Slopes { activation: layer.activation, derivatives });
+                let slopes = if layer.activation == Activation::Linear { above.or(own) } else { own };
+                layers.push(of_layer(down, update, slopes, layers.len()));
+                *above = None;
+            }
+            _ => add_layers(up.inner(), down.inner(), &update.layers, above, layers),
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "sizes are limited far below 2^53")]
+fn of_layer(down: &LayerBackward, update: &LayerUpdate, slopes: Option<Slopes>, distance: usize) -> LayerDepth {
+    let mean = |matrix: &Matrix, f: &dyn Fn(f64) -> f64| {
+        sum(matrix.values().iter().map(|&value| f(value))) / matrix.values().len() as f64
+    };
+    let gradients: Vec<&Tensor> = down.gradients().into_iter().flat_map(Named::iter).map(|(_, g)| g).collect();
+    let changes: Vec<&Tensor> = update.parameters.iter().map(|(_, update)| &update.change).collect();
+    let flat = |slopes: Slopes| {
+        let steepest = if slopes.activation == Activation::Sigmoid { 0.25 } else { 1.0 };
+        mean(slopes.derivatives, &|slope| if slope.abs() < SATURATED * steepest { 1.0 } else { 0.0 })
+    };
+    LayerDepth {
+        name: down.name().clone(),
+        distance,
+        mean_abs_delta: mean(down.deltas(), &f64::abs),
+        gradient_norm: matrix::norm(gradients.iter().flat_map(|tensor| tensor.values()).copied()),
+        change_norm: matrix::norm(changes.iter().flat_map(|tensor| tensor.values()).copied()),
+        ratio_to_output: None,
+        log10_ratio: None,
+        mean_slope: slopes.map(|slopes| mean(slopes.derivatives, &|slope| slope)),
+        saturated: slopes.map(flat),
+        bound: pow(0.25, distance as f64),
+    }
+}

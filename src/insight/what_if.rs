@@ -1,0 +1,135 @@
+//! What if? A pass with some of its numbers set to others, beside the same pass as it was.
+//!
+//! A number is set as soon as it has been computed, before anything is computed from it; everything behind it follows.
+
+use thiserror::Error;
+
+use super::difference::{Difference, differences};
+use crate::engine::cost::Extent;
+use crate::engine::model::{Model, Targets};
+use crate::engine::name::LayerName;
+use crate::engine::pass::{Pass, PassError};
+use crate::engine::tap::{Touch, ValuesMut};
+use crate::engine::trace::Trace;
+
+/// One thing that is otherwise.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Override {
+    /// A number of the trace.
+    Number {
+        /// Its RFC 6901 pointer into the trace
+        at: String,
+        /// What it is instead
+        set: f64,
+    },
+    /// A unit that puts out 0 for every example.
+    Ablate {
+        /// Its layer
+        layer: LayerName,
+        /// Counted from 0
+        unit: usize,
+    },
+}
+
+/// Why nothing can be otherwise.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[allow(missing_docs, reason = "the text of an error is its documentation")]
+pub enum WhatIfError {
+    #[error("{0}")]
+    Pass(#[from] PassError),
+    #[error(
+        "{at} is no number that this pass computes; a pointer into its trace looks like /forward/layers/0/outputs/0/1"
+    )]
+    NoSuchNumber { which: usize, at: String },
+    #[error("the network has no layer {layer}")]
+    NoSuchLayer { which: usize, layer: LayerName },
+    #[error("layer {layer} has {units} units, counted from 0")]
+    NoSuchUnit { which: usize, layer: LayerName, units: usize },
+}
+
+/// An override that knows which quantity it changes.
+struct Resolved {
+    quantity: String,
+    change: Change,
+    done: bool,
+}
+
+enum Change {
+    Number { index: Vec<usize>, set: f64 },
+    Column(usize),
+}
+
+/// How the pass would differ. Neither of the two passes changes anything.
+pub fn what_if(
+    pass: &Pass,
+    targets: Option<&Targets>,
+    extent: Extent,
+    overrides: &[Override],
+) -> Result<Vec<Difference>, WhatIfError> {
+    let mut resolved = vec![];
+    for (which, wanted) in overrides.iter().enumerate() {
+        resolved.push(resolve(pass.model, which, wanted)?);
+    }
+    let before = run(pass, targets, extent, None)?;
+    let after = run(pass, targets, extent, Some(&mut |place, values| apply(&mut resolved, &place.to_string(), values)));
+    // A pointer that met nothing is the client's mistake even where the pass went wrong later.
+    if let Some(which) = resolved.iter().position(|resolved| !resolved.done)
+        && let Override::Number { at, .. } = &overrides[which]
+    {
+        return Err(WhatIfError::NoSuchNumber { which, at: at.clone() });
+    }
+    Ok(differences(&before, &after?))
+}
+
+fn run(pass: &Pass, targets: Option<&Targets>, extent: Extent, touch: Option<&mut Touch>) -> Result<Trace, PassError> {
+    match (extent, targets, touch) {
+        (Extent::Step, Some(targets), Some(touch)) => pass.step_tapped(targets, touch).map(|(trace, _)| trace),
+        (Extent::Step, Some(targets), None) => pass.step(targets).map(|(trace, _)| trace),
+        (Extent::Backward, Some(targets), Some(touch)) => pass.backward_tapped(targets, touch),
+        (Extent::Backward, Some(targets), None) => pass.backward(targets),
+        (_, targets, Some(touch)) => pass.forward_tapped(targets, touch),
+        (_, targets, None) => pass.forward(targets),
+    }
+}
+
+fn resolve(model: &Model, which: usize, wanted: &Override) -> Result<Resolved, WhatIfError> {
+    match wanted {
+        Override::Number { at, set } => {
+            // The numbers at the end of a pointer are the index; layers count their own in between.
+            let parts: Vec<&str> = at.split('/').collect();
+            let name = parts.iter().rposition(|part| part.parse::<usize>().is_err()).unwrap_or(0);
+            let index = parts[name + 1..].iter().filter_map(|part| part.parse().ok()).collect();
+            let change = Change::Number { index, set: *set };
+            Ok(Resolved { quantity: parts[..=name].join("/"), change, done: false })
+        }
+        Override::Ablate { layer, unit } => {
+            let Some((path, named)) = model.layer(layer.as_str()) else {
+                return Err(WhatIfError::NoSuchLayer { which, layer: layer.clone() });
+            };
+            let units = named.layer.size().outputs;
+            if *unit >= units {
+                return Err(WhatIfError::NoSuchUnit { which, layer: layer.clone(), units });
+            }
+            Ok(Resolved { quantity: format!("/forward{path}/outputs"), change: Change::Column(*unit), done: false })
+        }
+    }
+}
+
+fn apply(overrides: &mut [Resolved], place: &str, mut values: ValuesMut) {
+    for wanted in overrides.iter_mut().filter(|wanted| wanted.quantity == place) {
+        match &wanted.change {
+            Change::Number { index, set } => {
+                if let Some(value) = values.get_mut(index) {
+                    *value = *set;
+                    wanted.done = true;
+                }
+            }
+            Change::Column(unit) => {
+                if let ValuesMut::Matrix(matrix) = &mut values {
+                    matrix.iter_rows_mut().for_each(|row| row[*unit] = 0.0);
+                    wanted.done = true;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Looking without touching: passes over a model in one of its states, on the right thread, with nothing changed.
+
+use std::sync::Arc;
+
+use super::compute::{Compute, Length, Work};
+use super::session::Live;
+use super::subject::{PassRequest, Subject, SubjectError};
+use crate::engine::cost::{Cost, Extent};
+use crate::engine::model::Targets;
+use crate::engine::pass::Pass;
+use crate::limits::Limits;
+
+/// What is looked at, and where it is computed.
+pub struct Inspection<'a> {
+    /// The model and its data
+    pub subject: &'a Arc<Subject>,
+    /// A session's state; the one that the model starts with where there is no session
+    pub live: Option<Arc<Live>>,
+    /// How far its passes go
+    pub extent: Extent,
+    /// What is permitted
+    pub limits: &'a Limits,
+    /// Where long work runs
+    pub compute: &'a Compute,
+}
+
+impl Inspection<'_> {
+    /// Checks the request and does the work with the pass. Answers the cost too.
+    pub async fn run<R: Send + 'static>(
+        self,
+        request: PassRequest,
+        work: impl FnOnce(&Pass, Option<&Targets>) -> R + Send + 'static,
+    ) -> Result<(Cost, R), SubjectError> {
+        self.run_if(request, |_| Ok(()), work).await
+    }
+
+    /// Checks the request, lets `permitted` judge its cost, and does the work with the pass. Answers the cost too.
+    pub async fn run_if<R: Send + 'static>(
+        self,
+        request: PassRequest,
+        permitted: impl FnOnce(Cost) -> Result<(), SubjectError>,
+        work: impl FnOnce(&Pass, Option<&Targets>) -> R + Send + 'static,
+    ) -> Result<(Cost, R), SubjectError> {
+        let Self { subject, live, extent, limits, compute } = self;
+        let prepared = subject.prepare(request, extent, limits)?;
+        let cost = prepared.cost;
+        permitted(cost)?;
+        let length = Length::of(cost.multiply_adds, limits.inline_multiply_adds);
+        let subject = Arc::clone(subject);
+        let work = move || {
+            let model = subject.model();
+            match live {
+                Some(live) => work(&prepared.pass(model, &live.state), prepared.targets.as_ref()),
+                None => work(&prepared.pass(model, &model.start()), prepared.targets.as_ref()),
+            }
+        };
+        Ok((cost, compute.run(Work::Pass, length, work).await))
+    }
+}
