@@ -63,6 +63,11 @@ impl fmt::Display for LayerName {
 pub struct LayerPath(Vec<usize>);
 
 impl LayerPath {
+    /// From indices, the outermost first.
+    pub fn new(indices: impl IntoIterator<Item = usize>) -> Self {
+        Self(indices.into_iter().collect())
+    }
+
     /// The layer of that index in the layer at this path.
     #[must_use]
     pub fn inside(&self, index: usize) -> Self {

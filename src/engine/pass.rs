@@ -269,7 +269,7 @@ fn update_running(layer: &Layer, state: &LayerState, up: &LayerForward, tap: &mu
         tap.within("mean", |tap| tap.vector("after", &mut mean.after));
         tap.within("variance", |tap| tap.vector("after", &mut variance.after));
     });
-    Some(RunningUpdate { mean, variance })
+    Some(RunningUpdate { momentum, mean, variance })
 }
 
 /// The states from below, from updates from the top.

@@ -127,6 +127,11 @@ pub fn count() -> Object {
     integer(0, SEED_MAX).build()
 }
 
+/// A count of something, or null.
+pub fn nullable_count() -> Object {
+    integer(0, SEED_MAX).schema_type(SchemaType::from_iter([Type::Integer, Type::Null])).build()
+}
+
 /// The seed of a stream of random numbers.
 pub fn seed() -> Object {
     integer(0, SEED_MAX).description(Some("The seed of `numpy.random.default_rng`.")).build()

@@ -120,6 +120,9 @@ pub struct LayerUpdate {
 /// What a step does to running statistics.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RunningUpdate {
+    /// The weight of this batch
+    #[schema(schema_with = schema::share)]
+    pub momentum: f64,
     /// (1 − momentum)·before + momentum·(the batch's mean)
     pub mean: StatisticUpdate,
     /// (1 − momentum)·before + momentum·(the batch's unbiased variance)

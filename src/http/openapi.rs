@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::App;
 use super::problem::{Fault, Problem};
-use super::routes::{explain, insights, operations, passes, presets, sessions, telephone, weights};
+use super::routes::{explain, grade, insights, operations, passes, presets, sessions, telephone, weights};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -48,6 +48,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(insights::show_blame))
         .routes(routes!(insights::show_depth))
         .routes(routes!(insights::check_gradients))
+        .routes(routes!(grade::on_session))
+        .routes(routes!(grade::stateless))
         .routes(routes!(explain::explain))
         .routes(routes!(telephone::play))
         .routes(routes!(presets::list))
@@ -63,7 +65,9 @@ pub fn document() -> OpenApiDocument {
     let schemas = document.components.iter_mut().flat_map(|components| components.schemas.iter_mut());
     for (name, schema) in schemas {
         match name.as_str() {
-            "SessionBody" | "ExplainBody" => *schema = with_one_of(schema.clone(), ["preset", "network"]),
+            "SessionBody" | "ExplainBody" | "StatelessGradeBody" => {
+                *schema = with_one_of(schema.clone(), ["preset", "network"]);
+            }
             "LayerBody" => *schema = with_any_of(schema.clone(), ["units", "weights"]),
             _ => {}
         }

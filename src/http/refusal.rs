@@ -9,6 +9,7 @@ use crate::engine::tensor::WireName;
 use crate::insight::NoSuchExample;
 use crate::insight::chain::ChainError;
 use crate::insight::depth::Underflow;
+use crate::insight::grade::{ClaimError, GradeError};
 use crate::insight::what_if::WhatIfError;
 use crate::session::{RegistryError, SessionError, SubjectError};
 
@@ -159,5 +160,21 @@ impl From<WhatIfError> for Problem {
             WhatIfError::NoSuchUnit { which, .. } => (format!("/what_if/{which}/ablate/unit"), Code::UnknownNumber),
         };
         Fault::new(pointer, code, text).into()
+    }
+}
+
+impl From<GradeError> for Problem {
+    fn from(error: GradeError) -> Self {
+        let error = match error {
+            GradeError::Pass(error) => return error.into(),
+            GradeError::Claim(error) => error,
+        };
+        let text = error.to_string();
+        match error {
+            ClaimError::Unknown { pointer } => Fault::new(format!("/claim{pointer}"), Code::UnknownNumber, text),
+            ClaimError::Shape { pointer, .. } => Fault::new(format!("/claim{pointer}"), Code::WrongShape, text),
+            ClaimError::Empty => Fault::new("/claim", Code::MissingData, text),
+        }
+        .into()
     }
 }

@@ -6,6 +6,7 @@ pub mod blame;
 pub mod chain;
 pub mod depth;
 pub mod difference;
+pub mod grade;
 pub mod gradient_check;
 pub mod what_if;
 

@@ -1,6 +1,7 @@
 //! One resource a file, types above handlers.
 
 pub mod explain;
+pub mod grade;
 pub mod insights;
 pub mod operations;
 pub mod passes;

@@ -1,0 +1,183 @@
+//! Grading: a client's own numbers judged, over a session or without one.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::passes::PassBody;
+use crate::engine::cost::{Cost, Extent};
+use crate::engine::loss::Loss;
+use crate::engine::mode::Mode;
+use crate::engine::model::Targets;
+use crate::engine::pass::Pass;
+use crate::engine::schema;
+use crate::http::App;
+use crate::http::body::Json;
+use crate::http::code::Code;
+use crate::http::extract::{Path, session_name};
+use crate::http::json;
+use crate::http::problem::{Fault, Problem};
+use crate::http::responses::{Always, OfBody, OfPath};
+use crate::http::rows::Rows;
+use crate::http::spec_body::{NetworkBody, OptimizerBody, SessionBody};
+use crate::http::strict::{given, given_whole, given_word, objects};
+use crate::insight::grade::{Claim, Grade, PASSES, TOLERANCE, grade};
+use crate::session::{Detail, Inspection, Subject, SubjectError};
+
+/// Numbers to be judged as those of a session's next step.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct GradeBody {
+    /// x; a preset's own data if inputs and targets are left out
+    #[schema(schema_with = schema::rows, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    inputs: Option<Rows>,
+    /// y
+    #[schema(schema_with = schema::rows, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    targets: Option<Rows>,
+    /// train if left out
+    #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given_word")]
+    mode: Option<Mode>,
+    /// η in the place of the optimizer's own
+    #[schema(schema_with = schema::learning_rate, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    learning_rate: Option<f64>,
+    /// Any part of a trace, in the trace's own form; numbers may be rounded
+    claim: ClaimBody,
+    /// How far a number may be off beyond its own rounding, relative to the largest of its quantity; 1e-9 if left out
+    #[schema(schema_with = schema::share, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    tolerance: Option<f64>,
+}
+
+/// A session's fields, a pass's fields and the numbers to be judged.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct StatelessGradeBody {
+    /// The name of a preset, in the place of network, loss, optimizer and seed
+    #[schema(schema_with = schema::name, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    preset: Option<String>,
+    /// The network
+    #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given")]
+    network: Option<NetworkBody>,
+    /// What the outputs are judged by; half_squared_error if left out
+    #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given_word")]
+    loss: Option<Loss>,
+    /// How gradients become changes; sgd with 0.1 if left out
+    #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given")]
+    optimizer: Option<OptimizerBody>,
+    /// Where the random numbers start; 0 if left out
+    #[schema(schema_with = schema::seed, required = false)]
+    #[serde(default, deserialize_with = "given_whole")]
+    seed: Option<u64>,
+    /// x; a preset's own data if inputs and targets are left out
+    #[schema(schema_with = schema::rows, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    inputs: Option<Rows>,
+    /// y
+    #[schema(schema_with = schema::rows, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    targets: Option<Rows>,
+    /// train if left out
+    #[schema(nullable = false)]
+    #[serde(default, deserialize_with = "given_word")]
+    mode: Option<Mode>,
+    /// η in the place of the optimizer's own
+    #[schema(schema_with = schema::learning_rate, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    learning_rate: Option<f64>,
+    /// Any part of a trace, in the trace's own form; numbers may be rounded
+    claim: ClaimBody,
+    /// How far a number may be off beyond its own rounding, relative to the largest of its quantity; 1e-9 if left out
+    #[schema(schema_with = schema::share, required = false)]
+    #[serde(default, deserialize_with = "given")]
+    tolerance: Option<f64>,
+}
+
+/// Any part of a trace.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub struct ClaimBody(Claim);
+
+impl PartialSchema for ClaimBody {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().description(Some("Any part of a trace, in the trace's own form.")).into()
+    }
+}
+
+impl ToSchema for ClaimBody {}
+
+objects!(GradeBody, StatelessGradeBody);
+
+/// Grade
+///
+/// Your own numbers judged as those of the session's next step: right, or the first wrong one, and the mistake that
+/// makes exactly these numbers. Nothing changes.
+#[utoipa::path(post, path = "/v1/sessions/{name}/grade", tag = "insights", operation_id = "grade_on_session",
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
+    request_body(content = GradeBody, description = "The batch and the claim",
+        example = json!({"claim": {"forward": {"outputs": [[0.638]]}}})),
+    responses((status = 200, description = "Right or wrong, and why.", body = Grade), OfPath, OfBody, Always))]
+pub async fn on_session(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Json(body): Json<GradeBody>,
+) -> Result<Response, Problem> {
+    let session = app.registry.session(&session_name(&name)?)?;
+    let GradeBody { inputs, targets, mode, learning_rate, claim: ClaimBody(claim), tolerance } = body;
+    let (_, inspection) = session.inspect(Extent::Step, app.limits(), app.registry.compute());
+    let pass = PassBody { inputs, targets, mode, learning_rate, what_if: None };
+    judge(&app, inspection, pass, claim, tolerance).await
+}
+
+/// Grade without a session
+///
+/// Your own numbers judged as those of the first step of the network in the body.
+#[utoipa::path(post, path = "/v1/grade", tag = "insights", operation_id = "grade",
+    request_body(content = StatelessGradeBody, description = "The network, or a preset, the batch and the claim",
+        example = json!({"preset": "worked-example", "claim": {"forward": {"outputs": [[0.638]]}}})),
+    responses((status = 200, description = "Right or wrong, and why.", body = Grade), OfBody, Always))]
+pub async fn stateless(State(app): State<Arc<App>>, Json(body): Json<StatelessGradeBody>) -> Result<Response, Problem> {
+    let StatelessGradeBody { preset, network, loss, optimizer, seed, .. } = body;
+    let session = SessionBody { preset, network, loss, optimizer, seed };
+    let subject = Arc::new(Subject::new(session.into_spec()?, app.limits())?);
+    let StatelessGradeBody { inputs, targets, mode, learning_rate, claim: ClaimBody(claim), tolerance, .. } = body;
+    let (limits, compute) = (app.limits(), app.registry.compute());
+    let inspection = Inspection { subject: &subject, live: None, extent: Extent::Step, limits, compute };
+    let pass = PassBody { inputs, targets, mode, learning_rate, what_if: None };
+    judge(&app, inspection, pass, claim, tolerance).await
+}
+
+async fn judge(
+    app: &App,
+    inspection: Inspection<'_>,
+    pass: PassBody,
+    claim: Claim,
+    tolerance: Option<f64>,
+) -> Result<Response, Problem> {
+    let tolerance = tolerance.unwrap_or(TOLERANCE);
+    if !(0.0..=1.0).contains(&tolerance) {
+        let detail = format!("a tolerance is from 0 to 1, and this one is {tolerance}");
+        return Err(Fault::new("/tolerance", Code::NumberOutOfRange, detail).into());
+    }
+    let limit = app.limits().multiply_adds;
+    let permitted = move |cost: Cost| {
+        // The trace itself, and again with each mistake in it.
+        let multiply_adds = cost.multiply_adds.saturating_mul(PASSES);
+        if multiply_adds > limit { Err(SubjectError::TooMuchWork { multiply_adds, limit }) } else { Ok(()) }
+    };
+    let work =
+        move |pass: &Pass, targets: Option<&Targets>| targets.map(|targets| grade(pass, targets, &claim, tolerance));
+    let (_, found) = inspection.run_if(pass.into_request(Detail::None)?, permitted, work).await?;
+    Ok(json::large_answer(app, 0, found.transpose()?).await)
+}

@@ -1,0 +1,158 @@
+//! What a client claims: any part of a trace, its numbers rounded as they come.
+
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+
+/// A part of a trace as a client wrote it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Claim {
+    /// A number
+    Number(f64),
+    /// A text, such as a layer's name
+    Text(String),
+    /// Nothing claimed here, or a switch, which is no number
+    Nothing,
+    /// An array
+    List(Vec<Claim>),
+    /// An object
+    Object(Vec<(String, Claim)>),
+}
+
+/// The numbers claimed for one quantity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Numbers {
+    /// The lengths of the nested arrays, the outermost first; none for a single number
+    pub shape: Vec<usize>,
+    /// Row by row; nothing claimed where null stood
+    pub values: Vec<Option<f64>>,
+}
+
+impl Claim {
+    /// The entry of an object.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Object(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, claim)| claim),
+            _ => None,
+        }
+    }
+
+    /// The numbers of one quantity; `None` where the arrays are ragged or hold something else.
+    pub fn numbers(&self) -> Option<Numbers> {
+        match self {
+            Self::Number(value) => Some(Numbers { shape: vec![], values: vec![Some(*value)] }),
+            Self::Nothing => Some(Numbers { shape: vec![], values: vec![None] }),
+            Self::List(items) => {
+                let parts: Vec<Numbers> = items.iter().map(Self::numbers).collect::<Option<_>>()?;
+                let first = parts.first()?.shape.clone();
+                if parts.iter().any(|part| part.shape != first) {
+                    return None;
+                }
+                let shape = [items.len()].into_iter().chain(first).collect();
+                Some(Numbers { shape, values: parts.into_iter().flat_map(|part| part.values).collect() })
+            }
+            Self::Text(_) | Self::Object(_) => None,
+        }
+    }
+}
+
+impl Numbers {
+    /// The same numbers in rows and columns that are expected: a batch of one may come as a flat row, a single number
+    /// without any array.
+    pub fn fits(&self, shape: &[usize]) -> bool {
+        let wide = |shape: &[usize]| shape.iter().copied().filter(|&size| size != 1).collect::<Vec<_>>();
+        self.shape == shape || (self.shape.len() < shape.len() && wide(&self.shape) == wide(shape))
+    }
+
+    /// How far each number may be off because it was rounded: half a unit of its last decimal place, or a whole one from
+    /// three digits on, for who computes with rounded numbers is off by a little more. Whole numbers are exact, unless
+    /// the others next to them have decimals: then zeros were left out at their end.
+    pub fn rounding(&self) -> Vec<f64> {
+        let places: Vec<i32> = self.values.iter().map(|value| value.map_or(0, |value| shortest(value).1)).collect();
+        let most = places.iter().copied().max().unwrap_or(0);
+        let unit = |(value, &own): (&Option<f64>, &i32)| {
+            let Some(value) = value.filter(|_| most > 0) else { return 0.0 };
+            // One zero at the end may have been left out; more of them would be a coincidence.
+            let decimals = if own <= 0 || own + 1 == most { most } else { own };
+            let digits = if value == 0.0 { 0 } else { shortest(value).0 + decimals - own };
+            let units = if digits < DIGITS { 0.5 } else { 1.0 };
+            units * power_of_ten(-decimals)
+        };
+        self.values.iter().zip(&places).map(unit).collect()
+    }
+}
+
+/// From so many digits on a number may be off by one in its last place.
+const DIGITS: i32 = 3;
+
+/// The digits of the shortest text that reads back as this number, and how many of them are decimals.
+fn shortest(value: f64) -> (i32, i32) {
+    let text = format!("{value:e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
+    let digits = i32::try_from(digits).unwrap_or(0);
+    (digits, digits - 1 - exponent.parse::<i32>().unwrap_or(0))
+}
+
+fn power_of_ten(exponent: i32) -> f64 {
+    // Reading a decimal text is correctly rounded; a power by multiplication is not.
+    format!("1e{exponent}").parse().unwrap_or(0.0)
+}
+
+impl<'de> Deserialize<'de> for Claim {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ClaimVisitor)
+    }
+}
+
+struct ClaimVisitor;
+
+impl<'de> Visitor<'de> for ClaimVisitor {
+    type Value = Claim;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a part of a trace")
+    }
+
+    fn visit_unit<E>(self) -> Result<Claim, E> {
+        Ok(Claim::Nothing)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Claim, E> {
+        Ok(Claim::Nothing)
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "a claim of more than 53 bits is rounded as JSON readers do")]
+    fn visit_u64<E>(self, value: u64) -> Result<Claim, E> {
+        Ok(Claim::Number(value as f64))
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "a claim of more than 53 bits is rounded as JSON readers do")]
+    fn visit_i64<E>(self, value: i64) -> Result<Claim, E> {
+        Ok(Claim::Number(value as f64))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Claim, E> {
+        Ok(Claim::Number(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Claim, E> {
+        Ok(Claim::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Claim, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Claim::List(list))
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut entries: A) -> Result<Claim, A::Error> {
+        let mut object = Vec::new();
+        while let Some(entry) = entries.next_entry()? {
+            object.push(entry);
+        }
+        Ok(Claim::Object(object))
+    }
+}

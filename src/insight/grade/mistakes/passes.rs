@@ -1,0 +1,209 @@
+//! Mistakes of the two passes: on the way up, in the loss, and on the way down.
+
+use super::{Scene, WHERE, Way, at_layer, replace, scale};
+use crate::engine::activation::Activation;
+use crate::engine::layer::Layer;
+use crate::engine::loss::Loss;
+use crate::engine::math::ln;
+use crate::engine::matrix::{Matrix, sum};
+use crate::engine::spec::{LayerKindSpec, ModelSpec};
+use crate::engine::tap::ValuesMut;
+use crate::insight::grade::compare::{Quantity, quantities};
+use crate::insight::grade::imitation::{Seen, Spot};
+
+pub(super) fn sign_flipped(scene: &Scene) -> Vec<Option<Way>> {
+    let change = scene.imitate(|spot, _, values| {
+        if spot.section == "update" && spot.name.last() == Some(&"change") {
+            scale(values, -1.0);
+        }
+    });
+    let from_the_loss = scene.imitate(|spot, _, values| {
+        if spot.is("backward", &["errors"]) && spot.last {
+            scale(values, -1.0);
+        }
+    });
+    let on_the_way = scene.imitate(|spot, _, values| {
+        if spot.is("backward", &["errors"]) && !spot.last {
+            scale(values, -1.0);
+        }
+    });
+    let gradients = WHERE.map(|place| {
+        scene.imitate(move |spot, _, values| {
+            let gradient = spot.section == "backward" && spot.name.first() == Some(&"gradients");
+            if gradient && place.holds(spot) {
+                scale(values, -1.0);
+            }
+        })
+    });
+    [change, from_the_loss, on_the_way].into_iter().chain(gradients).collect()
+}
+
+/// The slope replaced by something else, made of the activation, a and h: in δ alone, or as the derivative itself.
+pub(super) fn slopes(scene: &Scene, slope: fn(Activation, f64, f64) -> f64) -> Vec<Option<Way>> {
+    let mut ways = vec![];
+    for place in WHERE {
+        ways.push(scene.imitate(move |spot, seen, values| {
+            if spot.is("backward", &["deltas"]) && place.holds(spot) {
+                forget_slope(spot, seen, values, slope);
+            }
+        }));
+        ways.push(scene.imitate(move |spot, seen, values| {
+            let Some(activation) = spot.activation() else { return };
+            if spot.is("forward", &["derivatives"]) && place.holds(spot) {
+                let Some((layer, _)) = &spot.layer else { return };
+                let (Some(a), Some(h)) = (pre_activations(seen, spot, layer), seen.beside(spot, "outputs")) else {
+                    return;
+                };
+                replace(values, &a.zip(h, |a, h| slope(activation, a, h)));
+            }
+        }));
+    }
+    ways
+}
+
+fn pre_activations<'s>(seen: &'s Seen, spot: &Spot, layer: &[usize]) -> Option<&'s Matrix> {
+    match spot.layer.as_ref()?.1.layer {
+        Layer::Activation(_) => seen.inputs(layer),
+        _ => seen.up(layer, "pre_activations"),
+    }
+}
+
+fn forget_slope(spot: &Spot, seen: &Seen, values: &mut ValuesMut, slope: fn(Activation, f64, f64) -> f64) {
+    let (Some((layer, _)), Some(activation)) = (&spot.layer, spot.activation()) else { return };
+    let (Some(errors), Some(a), Some(h)) =
+        (seen.beside(spot, "errors"), pre_activations(seen, spot, layer), seen.up(layer, "outputs"))
+    else {
+        return;
+    };
+    let slopes = a.zip(h, |a, h| slope(activation, a, h));
+    replace(values, &errors.zip(&slopes, |error, slope| error * slope));
+}
+
+pub(super) fn half_forgotten(scene: &Scene) -> Vec<Option<Way>> {
+    if scene.pass.model.loss() != Loss::HalfSquaredError {
+        return vec![];
+    }
+    let doubled = |loss: bool, errors: bool| {
+        scene.imitate(move |spot, _, values| {
+            let in_loss = loss && spot.is("loss", &["per_example"]);
+            let in_errors = errors && spot.is("backward", &["errors"]) && spot.last;
+            if in_loss || in_errors {
+                scale(values, 2.0);
+            }
+        })
+    };
+    vec![doubled(true, false), doubled(false, true), doubled(true, true)]
+}
+
+#[allow(clippy::cast_precision_loss, reason = "examples are limited far below 2^53")]
+pub(super) fn sum_instead_of_mean(scene: &Scene) -> Vec<Option<Way>> {
+    let examples = scene.trace.forward.inputs.rows() as f64;
+    if examples < 2.0 {
+        return vec![];
+    }
+    let summed = |loss: bool, gradients: bool| {
+        scene.imitate(move |spot, _, values| {
+            let in_loss = loss && spot.is("loss", &["value"]);
+            let in_gradients = gradients && spot.section == "backward" && spot.name.first() == Some(&"gradients");
+            if in_loss || in_gradients {
+                scale(values, examples);
+            }
+        })
+    };
+    vec![summed(true, false), summed(false, true), summed(true, true)]
+}
+
+pub(super) fn weights_transposed(scene: &Scene) -> Vec<Option<Way>> {
+    let written = |quantity: Quantity| match quantity.shape[..] {
+        [rows, columns] if quantity.pointer.contains("/weights") => {
+            let matrix = Matrix::new(rows, columns, quantity.values).transposed();
+            Quantity { shape: vec![columns, rows], values: matrix.values().to_vec(), ..quantity }
+        }
+        _ => quantity,
+    };
+    let layout = quantities(scene.trace).into_iter().map(written).collect();
+    let up = scene.imitate(|spot, seen, values| {
+        let Some((layer, _)) = spot.layer.as_ref().filter(|_| spot.is("forward", &["pre_activations"])) else { return };
+        let (Some(inputs), Some(weights)) = (seen.inputs(layer), seen.up(layer, "parameters/weights")) else { return };
+        if weights.rows() == weights.columns() {
+            let mut a = inputs.product(&weights.transposed());
+            if let Some(bias) = seen.up(layer, "parameters/bias") {
+                a = a.map_at(|(_, unit), a| a + bias.at(0, unit));
+            }
+            replace(values, &a);
+        }
+    });
+    let model = scene.pass.model;
+    let down = scene.imitate(|spot, seen, values| {
+        let Some((layer, _)) = spot.layer.as_ref().filter(|_| spot.is("backward", &["errors"])) else { return };
+        let Some((index, outer)) = layer.split_last() else { return };
+        let above: Vec<usize> = [outer, &[index + 1]].concat();
+        let (Some(deltas), Some(weights)) =
+            (at_layer(seen, model, &above, "deltas"), seen.up(&above, "parameters/weights"))
+        else {
+            return;
+        };
+        if weights.rows() == weights.columns() {
+            replace(values, &deltas.product(weights));
+        }
+    });
+    vec![Some(layout), up, down]
+}
+
+pub(super) fn bias_forgotten(scene: &Scene) -> Vec<Option<Way>> {
+    let up = WHERE.map(|place| {
+        scene.imitate(move |spot, seen, values| {
+            let Some((layer, _)) = spot.layer.as_ref().filter(|_| spot.is("forward", &["pre_activations"])) else {
+                return;
+            };
+            if let (true, Some(inputs), Some(weights)) =
+                (place.holds(spot), seen.inputs(layer), seen.up(layer, "parameters/weights"))
+            {
+                replace(values, &inputs.product(weights));
+            }
+        })
+    });
+    let never_learns = scene.imitate(|spot, _, values| {
+        if spot.is("update", &["parameters", "bias", "change"]) {
+            values.all().fill(0.0);
+        }
+    });
+    up.into_iter().chain([never_learns]).collect()
+}
+
+pub(super) fn softmax_forgotten(scene: &Scene) -> Vec<Option<Way>> {
+    if scene.pass.model.loss() != Loss::CrossEntropy {
+        return vec![];
+    }
+    // With linear outputs and half the squared error δ is y − a: what the rule for softmax gives without softmax.
+    let linear = |spec: &mut ModelSpec| {
+        spec.loss = Loss::HalfSquaredError;
+        if let Some(last) = spec.network.layers.last_mut() {
+            match &mut last.kind {
+                LayerKindSpec::Dense(dense) => dense.activation = Activation::Linear,
+                LayerKindSpec::Activation(activation) => *activation = Activation::Linear,
+                _ => {}
+            }
+        }
+    };
+    let targets = scene.targets.matrix();
+    let way = scene.with_model(linear, |spot, seen, values| {
+        let Some(outputs) = seen.get("/forward/outputs").filter(|_| spot.is("loss", &["per_example"])) else { return };
+        let rows = targets.iter_rows().zip(outputs.iter_rows());
+        let term = |y: f64, a: f64| if y == 0.0 { 0.0 } else { y * ln(a) };
+        let losses: Vec<f64> = rows.map(|(y, a)| 0.0 - sum(y.iter().zip(a).map(|(&y, &a)| term(y, a)))).collect();
+        if losses.iter().all(|loss| loss.is_finite()) {
+            values.all().copy_from_slice(&losses);
+        }
+    });
+    // Linear outputs have derivatives that softmax does not, and softmax has sums that they do not: only what both have
+    // can have been claimed and be right.
+    let right = quantities(scene.trace);
+    let merge = |way: Vec<Quantity>| {
+        let of = |quantity: Quantity| {
+            way.iter().find(|other| other.pointer == quantity.pointer).cloned().unwrap_or(quantity)
+        };
+        right.into_iter().map(of).collect()
+    };
+    vec![way.map(merge)]
+}

@@ -1,0 +1,135 @@
+//! Mistakes of the update: in how gradients become changes, and when.
+
+use super::{Scene, Way, at_layer, replace, scale};
+use crate::engine::matrix::Matrix;
+use crate::engine::name::LayerPath;
+use crate::engine::optimizer::{Algorithm, Before, Common, LearningRate, OptimizerKind};
+use crate::engine::pass::Pass;
+use crate::engine::tap::Tap;
+use crate::engine::tensor::{ParameterName, Tensor};
+use crate::insight::grade::imitation::{Seen, Spot, imitate};
+
+pub(super) fn updated_before_blame(scene: &Scene) -> Vec<Option<Way>> {
+    let (model, state) = (scene.pass.model, scene.pass.state);
+    let own = model.optimizer();
+    let optimizer = scene.pass.learning_rate.map_or_else(|| own.clone(), |rate| own.with_learning_rate(rate));
+    let timestep = state.updates() + 1;
+    vec![scene.imitate(|spot, seen, values| {
+        let Some((layer, _)) = spot.layer.as_ref().filter(|_| spot.is("backward", &["errors"])) else { return };
+        let Some((index, outer)) = layer.split_last() else { return };
+        // The dense layer right above, whose deltas and gradients are known by now.
+        let above: Vec<usize> = [outer, &[index + 1]].concat();
+        let Some(deltas) = at_layer(seen, model, &above, "deltas") else { return };
+        let (Some(weights), Some(gradient)) =
+            (seen.up(&above, "parameters/weights"), at_layer(seen, model, &above, "gradients/weights"))
+        else {
+            return;
+        };
+        let path = LayerPath::new(above.iter().copied());
+        let Some(slots) = state.at(&path).and_then(|state| state.slots.get(ParameterName::Weights)) else { return };
+        let (parameter, gradient) = (Tensor::Matrix(weights.clone()), Tensor::Matrix(gradient.clone()));
+        let before = Before { parameter: &parameter, slots, gradient: &gradient };
+        let update = optimizer.update(&before, Common { timestep, clip: None }, &mut Tap::none());
+        if let Tensor::Matrix(after) = &*update.after {
+            replace(values, &deltas.product(&after.transposed()));
+        }
+    })]
+}
+
+pub(super) fn with_learning_rate(scene: &Scene, rate: impl Fn(f64) -> f64) -> Option<Way> {
+    let learning_rate = LearningRate::new(rate(scene.learning_rate()))?;
+    let pass = Pass { learning_rate: Some(learning_rate), ..*scene.pass };
+    imitate(&pass, scene.targets, &mut |_, _, _| {})
+}
+
+pub(super) fn momentum_forgotten(scene: &Scene) -> Vec<Option<Way>> {
+    let Algorithm::Sgd { momentum: Some(_) } = scene.pass.model.optimizer().algorithm else { return vec![] };
+    vec![
+        scene.imitate(|spot, seen, values| {
+            let in_velocity = spot.section == "update" && spot.name.ends_with(&["state", "after", "velocity"]);
+            if !in_velocity {
+                return;
+            }
+            // The velocity of this step alone: its gradient.
+            if let Some(gradient) = gradient_of(spot, seen) {
+                replace(values, gradient);
+            }
+        }),
+        plain_change(scene),
+    ]
+}
+
+/// The change of plain gradient descent, the velocity as it should be.
+fn plain_change(scene: &Scene) -> Option<Way> {
+    let rate = scene.learning_rate();
+    scene.imitate(move |spot, seen, values| {
+        if spot.section == "update"
+            && spot.name.last() == Some(&"change")
+            && let Some(gradient) = gradient_of(spot, seen)
+        {
+            replace(values, &gradient.map(|g| 0.0 - rate * g));
+        }
+    })
+}
+
+/// The gradient that an update's quantity starts from: decayed, clipped or as it is.
+fn gradient_of<'s>(spot: &Spot, seen: &'s Seen) -> Option<&'s Matrix> {
+    let parameter = spot.name.get(1)?;
+    let made = |name: &str| seen.beside(spot, &format!("parameters/{parameter}/{name}"));
+    let layer = spot.pointer.strip_suffix(&spot.name.join("/"))?.replacen("/update/", "/backward/", 1);
+    made("decayed").or_else(|| made("clipped")).or_else(|| seen.get(&format!("{layer}gradients/{parameter}")))
+}
+
+pub(super) fn bias_correction_forgotten(scene: &Scene) -> Vec<Option<Way>> {
+    if !scene.pass.model.optimizer().counts_updates() {
+        return vec![];
+    }
+    let raw = |moments: &'static [&'static str]| {
+        scene.imitate(move |spot, seen, values| {
+            let [.., corrected, moment] = spot.name[..] else { return };
+            if spot.section == "update" && corrected == "corrected" && moments.contains(&moment) {
+                let parameter = spot.name[1];
+                let name = format!("parameters/{parameter}/state/after/{moment}");
+                if let Some(moment) = seen.beside(spot, &name) {
+                    replace(values, moment);
+                }
+            }
+        })
+    };
+    vec![raw(&["first_moment", "second_moment"]), raw(&["first_moment"]), raw(&["second_moment"])]
+}
+
+pub(super) fn weight_decay_forgotten(scene: &Scene) -> Vec<Option<Way>> {
+    let optimizer = scene.pass.model.optimizer();
+    if optimizer.weight_decay == 0.0 {
+        return vec![];
+    }
+    if optimizer.kind() == OptimizerKind::Adamw {
+        return vec![scene.with_model(|spec| spec.optimizer.weight_decay = 0.0, |_, _, _| {})];
+    }
+    // The decayed gradient stays a quantity of the trace: it is the gradient itself.
+    vec![scene.imitate(|spot, seen, values| {
+        if spot.section == "update" && spot.name.last() == Some(&"decayed") {
+            let parameter = spot.name[1];
+            let layer = spot.pointer.strip_suffix(&spot.name.join("/")).unwrap_or_default();
+            let gradient = seen
+                .beside(spot, &format!("parameters/{parameter}/clipped"))
+                .or_else(|| seen.get(&format!("{}gradients/{parameter}", layer.replacen("/update/", "/backward/", 1))));
+            if let Some(gradient) = gradient {
+                replace(values, gradient);
+            }
+        }
+    })]
+}
+
+#[allow(clippy::cast_precision_loss, reason = "units are limited far below 2^53")]
+pub(super) fn bias_updated_per_weight(scene: &Scene) -> Vec<Option<Way>> {
+    let times_inputs = |section: &'static str, name: &'static [&'static str]| {
+        scene.imitate(move |spot, _, values| {
+            if let Some((_, named)) = spot.layer.as_ref().filter(|_| spot.is(section, name)) {
+                scale(values, named.layer.size().inputs as f64);
+            }
+        })
+    };
+    vec![times_inputs("backward", &["gradients", "bias"]), times_inputs("update", &["parameters", "bias", "change"])]
+}

@@ -1,0 +1,147 @@
+//! Grade: a client's own numbers against the trace. Right, or the first wrong one in the order of computation, and
+//! which mistake makes exactly these numbers.
+//!
+//! A mistake is named because the engine, run again with that mistake in it, gives the client's numbers, not by guess.
+
+mod claim;
+mod compare;
+mod imitation;
+mod mistakes;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub use claim::Claim;
+pub use compare::{ClaimError, FirstWrong};
+
+use crate::engine::model::Targets;
+use crate::engine::pass::{Pass, PassError};
+use crate::engine::schema;
+use compare::{CONVENTIONS, Claimed, Convention, Quantity, claimed, first_wrong, quantities};
+use mistakes::{MISTAKES, Mistake};
+
+/// How far an unrounded number may be off, relative to the largest of its quantity, if the client does not say.
+pub const TOLERANCE: f64 = 1e-9;
+
+/// Passes that one grading may take: one for the trace, and one for each way of making each mistake.
+pub const PASSES: u64 = 64;
+
+/// What is to be thought of a claim.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Grade {
+    /// Whether every claimed number is right
+    pub verdict: GradeVerdict,
+    /// Which way the claimed errors and deltas point, or, without them, the gradients; null where neither is claimed
+    pub sign: Option<Sign>,
+    /// Numbers that were compared
+    #[schema(schema_with = schema::count)]
+    pub compared: usize,
+    /// The first wrong number in the order of computation
+    pub first_wrong: Option<FirstWrong>,
+    /// The mistakes that give exactly the claimed numbers; several where they cannot be told apart
+    #[schema(max_items = 32)]
+    pub mistakes: Vec<MistakeView>,
+}
+
+/// Right or wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GradeVerdict {
+    /// Every claimed number is right, as far as its decimals go
+    Right,
+    /// One of them is not
+    Wrong,
+}
+
+/// A sign convention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sign {
+    /// −∂E, the way the weights should go, as in the tutorial
+    Downhill,
+    /// ∂E, as PyTorch's .grad
+    Gradient,
+}
+
+/// A mistake by name.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct MistakeView {
+    /// Its stable code
+    #[schema(schema_with = schema::name)]
+    pub code: &'static str,
+    /// In a few words
+    #[schema(schema_with = schema::prose)]
+    pub title: &'static str,
+    /// What was done, what should be, and where
+    #[schema(schema_with = schema::prose)]
+    pub explanation: &'static str,
+}
+
+/// Why a claim cannot be graded.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of an error is its documentation")]
+pub enum GradeError {
+    #[error("{0}")]
+    Claim(#[from] ClaimError),
+    #[error("{0}")]
+    Pass(#[from] PassError),
+}
+
+/// Judges a claim about the step that this pass would make. Nothing changes.
+pub fn grade(pass: &Pass, targets: &Targets, claim: &Claim, tolerance: f64) -> Result<Grade, GradeError> {
+    let (trace, _) = pass.step(targets)?;
+    let right = quantities(&trace);
+    let claimed = claimed(claim, &trace, &right)?;
+    let numbers = claimed.iter().flat_map(|claimed| &claimed.numbers.values);
+    let compared = numbers.filter(|value| value.is_some()).count();
+    let judged = CONVENTIONS.map(|convention| (convention, first_wrong(&right, &claimed, convention, tolerance)));
+    if let Some((convention, _)) = judged.iter().find(|(_, wrong)| wrong.is_none()) {
+        let sign = sign(*convention, &right, &claimed);
+        return Ok(Grade { verdict: GradeVerdict::Right, sign, compared, first_wrong: None, mistakes: vec![] });
+    }
+    // The convention in which the claim stays right the longest; the trace's own among equals.
+    let place = |wrong: &Option<(usize, FirstWrong)>| wrong.as_ref().map_or(0, |(which, _)| *which);
+    let (first, others) = (&judged[0], &judged[1..]);
+    let best = others.iter().fold(first, |best, next| if place(&next.1) > place(&best.1) { next } else { best });
+    let made = |mistake: &&Mistake| {
+        let mut ways = mistake.ways(pass, targets, &trace).into_iter();
+        ways.any(|way| same_shapes(&way, &right) && agrees(&way, &claimed, tolerance))
+    };
+    let mistakes = MISTAKES.iter().filter(made).map(Mistake::view).collect();
+    Ok(Grade {
+        verdict: GradeVerdict::Wrong,
+        sign: sign(best.0, &right, &claimed),
+        compared,
+        first_wrong: best.1.clone().map(|(_, wrong)| wrong),
+        mistakes,
+    })
+}
+
+fn agrees(quantities: &[Quantity], claimed: &[Claimed], tolerance: f64) -> bool {
+    CONVENTIONS.iter().any(|convention| first_wrong(quantities, claimed, *convention, tolerance).is_none())
+}
+
+/// A mistake leaves every quantity where it is; only its numbers, or the order of its axes, are others.
+fn same_shapes(way: &[Quantity], right: &[Quantity]) -> bool {
+    way.len() == right.len() && way.iter().zip(right).all(|(a, b)| a.pointer == b.pointer)
+}
+
+/// What the claim shows of its convention: where all its numbers are zero, nothing.
+fn sign(convention: Convention, quantities: &[Quantity], claimed: &[Claimed]) -> Option<Sign> {
+    let shows = |gradients: bool| {
+        claimed.iter().any(|claimed| {
+            let pointer = &quantities[claimed.which].pointer;
+            pointer.starts_with("/backward/")
+                && pointer.contains("/gradients/") == gradients
+                && claimed.numbers.values.iter().any(|value| value.is_some_and(|value| value != 0.0))
+        })
+    };
+    let of = |downhill| if downhill { Sign::Downhill } else { Sign::Gradient };
+    if shows(false) {
+        Some(of(convention.blame > 0.0))
+    } else if shows(true) {
+        Some(of(convention.gradients < 0.0))
+    } else {
+        None
+    }
+}
