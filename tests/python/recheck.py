@@ -16,11 +16,10 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from rules.layers import KINDS
 from rules.losses import LOSSES, mean
-from rules.numbers import each
-from rules.optimizers import OPTIMIZERS
 from rules.reader import Broken, Draft, Findings, Mismatch, Reader
+from rules.stack import climb, descend, with_inner
+from rules.update import check_update
 
 __all__ = ["Mismatch", "parse", "recheck"]
 
@@ -63,37 +62,61 @@ def parse(text: str) -> Any:
 def _trace(trace: Reader) -> None:
     trace.same("format", FORMAT)
     # A stateless answer has neither; a session's answer has both.
-    if trace.has("session") or trace.has("step"):
+    in_session = trace.has("session") or trace.has("step")
+    if in_session:
         trace.text("session")
-        trace.count("step")
+        step = trace.count("step")
 
-    layers, outputs = _forward(trace.child("forward"))
+    forward = trace.child("forward")
+    layers, outputs = _forward(forward)
     has_backward = trace.has("backward") or trace.has("update")
     if trace.has("loss") or has_backward:
         loss = trace.child("loss")
         errors = _loss(loss, outputs)
     if has_backward:
-        gradients = _backward(trace.child("backward"), layers, errors)
-        _update(trace.child("update"), layers, gradients, loss)
+        backward = trace.child("backward")
+        backward_layers = descend(backward, layers, errors)
+        backward.done()
+
+        update = trace.child("update")
+        # A step is told by its loss after; an update that was only computed, not made, would be the one after `step`.
+        made = update.has("loss_after")
+        timestep = step + (not made) if in_session else 1
+        if timestep == 0:
+            raise trace.refuse("step", "1 or more, for a step was made")
+        layers_after = check_update(update, layers, backward_layers, timestep)
+        if made:
+            again = Draft({**forward.value, "layers": layers_after}, forward.pointer, forward.findings)
+            update.check("loss_after", _loss_of(loss, _forward(again)[1]))
+        update.done()
     trace.done()
 
 
 def _forward(forward: Reader) -> tuple[list[Reader], Matrix]:
     layers = forward.children("layers")
-    names = [layer.text("name") for layer in layers]
-    for i, layer in enumerate(layers):
-        if names[i] in names[:i]:
-            raise layer.refuse("name", "a name of its own")
-    outputs = forward.check("outputs", _up(layers, forward.matrix("inputs")))
+    outputs = forward.check("outputs", climb(layers, forward.matrix("inputs")))
+    _unique_names(layers)
+    _one_mode(layers)
     forward.done()
     return layers, outputs
 
 
-def _up(layers: list[Reader], x: Matrix) -> Matrix:
-    for layer in layers:
-        x = layer.choice("kind", KINDS).up(layer, x)
-        layer.done()
-    return x
+def _unique_names(layers: list[Reader]) -> None:
+    names = set()
+    for layer in with_inner(layers):
+        if layer.text("name") in names:
+            raise layer.refuse("name", "a name of its own")
+        names.add(layer.text("name"))
+
+
+def _one_mode(layers: list[Reader]) -> None:
+    """A pass trains or it does not: no batch normalization or dropout may say otherwise than those before it."""
+    modes = set()
+    for layer in with_inner(layers):
+        modes |= {layer.seen["mode"]} if "mode" in layer.seen else set()
+        if len(modes) > 1:
+            key = "statistics" if layer.has("statistics") else "mask"
+            raise layer.refuse(key, "the mode of the layers before it")
 
 
 def _loss(loss: Reader, outputs: Matrix) -> Matrix:
@@ -106,60 +129,10 @@ def _loss(loss: Reader, outputs: Matrix) -> Matrix:
     return [errors_of_example(*rows) for rows in zip(targets, outputs, strict=True)]
 
 
-def _backward(backward: Reader, forward_layers: list[Reader], errors: Matrix) -> list[dict[str, list]]:
-    """Checks the way back, the output layer first; answers each layer's gradients in that order."""
-    gradients = []
-    for layer, forward in _reversed_pairs(backward, forward_layers):
-        kind = forward.choice("kind", KINDS)
-        layer.same("kind", forward.text("kind"))
-        gradients.append(kind.down(layer, forward, errors))
-        layer.done()
-        if forward is not forward_layers[0]:
-            errors = kind.errors_below(layer, forward)
-    backward.done()
-    return gradients
-
-
-def _update(update: Reader, forward_layers: list[Reader], gradients: list[dict[str, list]], loss: Reader) -> None:
-    settings = update.child("optimizer")
-    rule = settings.choice("kind", OPTIMIZERS)(settings)
-    settings.done()
-
-    after: list[dict[str, list]] = []
-    for (layer, forward), layer_gradients in zip(_reversed_pairs(update, forward_layers), gradients, strict=True):
-        parameters = layer.child("parameters")
-        after.append({})
-        for name, before in forward.seen["parameters"].items():
-            parameter = parameters.child(name)
-            change = rule(parameter, layer_gradients[name])
-            after[-1][name] = parameter.check("after", each(lambda w, c: w + c, before, change))
-            parameter.done()
-        parameters.done()
-        layer.done()
-
-    if update.has("loss_after"):
-        update.check("loss_after", _loss_with(forward_layers, after[::-1], loss))
-    update.done()
-
-
-def _loss_with(forward_layers: list[Reader], parameters: list[dict[str, list]], loss: Reader) -> float:
-    """The loss of the same batch with these parameters: a second forward pass, not in the trace."""
-    layers = [
-        Draft({**layer.value, "parameters": values}, layer.pointer, layer.findings)
-        for layer, values in zip(forward_layers, parameters, strict=True)
-    ]
-    outputs = _up(layers, forward_layers[0].seen["inputs"])
+def _loss_of(loss: Reader, outputs: Matrix) -> float:
+    """The loss that other outputs for the same targets would have."""
     of_example, _ = loss.choice("kind", LOSSES)
     return mean([of_example(*rows) for rows in zip(loss.seen["targets"], outputs, strict=True)])
-
-
-def _reversed_pairs(section: Reader, forward_layers: list[Reader]) -> list[tuple[Reader, Reader]]:
-    """The section's layers, each with its forward layer: the same names, from the output layer down."""
-    layers = section.children("layers", length=len(forward_layers))
-    pairs = list(zip(layers, reversed(forward_layers), strict=True))
-    for layer, forward in pairs:
-        layer.same("name", forward.text("name"))
-    return pairs
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from damage import with_value, without
 from recheck import Mismatch, parse, recheck
 
 HERE = Path(__file__).parent
@@ -62,24 +63,6 @@ def test_an_unknown_key_is_refused_everywhere(trace, path):
     assert [mismatch.pointer for mismatch in recheck(trace)] == [pointer]
 
 
-def without(*path):
-    def remove(trace):
-        for step in path[:-1]:
-            trace = trace[step]
-        del trace[path[-1]]
-
-    return remove
-
-
-def with_value(value, *path):
-    def replace(trace):
-        for step in path[:-1]:
-            trace = trace[step]
-        trace[path[-1]] = value
-
-    return replace
-
-
 WRONG_FORMS = {
     "another format": (with_value("chainrule.trace/2", "format"), "/format"),
     "no format": (without("format"), "/format"),
@@ -104,6 +87,15 @@ WRONG_FORMS = {
     "an unknown loss": (with_value("hinge", "loss", "kind"), "/loss/kind"),
     "an unknown optimizer": (with_value("magic", "update", "optimizer", "kind"), "/update/optimizer/kind"),
     "a name twice": (with_value("hidden", "forward", "layers", 1, "name"), "/forward/layers/1/name"),
+    "a nesterov that is no flag": (
+        with_value({"kind": "sgd", "momentum": 0.9, "nesterov": 1}, "update", "optimizer"),
+        "/update/optimizer/nesterov",
+    ),
+    "a memory without momentum": (
+        with_value({"before": {}}, "update", "layers", 0, "parameters", "weights", "state"),
+        "/update/layers/0/parameters/weights/state",
+    ),
+    "a step that was made but counted as none": (lambda trace: trace.update(session="demo", step=0), "/step"),
     "backward in forward order": (lambda trace: trace["backward"]["layers"].reverse(), "/backward/layers/0/name"),
     "update in forward order": (lambda trace: trace["update"]["layers"].reverse(), "/update/layers/0/name"),
     "another kind on the way back": (with_value("sparse", "backward", "layers", 0, "kind"), "/backward/layers/0/kind"),

@@ -1,11 +1,14 @@
 """Activations: h and its local derivative from the pre-activations a. A new one is one function and one line.
 
+They serve a dense layer, which has pre-activations of its own, and an activation layer, whose pre-activations are
+the outputs of the layer below.
+
 The way up takes a layer's reader and its pre-activations `[examples][units]`, checks the quantities the trace must
 give for it, in their order, and returns the outputs; the way back takes the errors that arrive and returns the
 deltas. Every quantity is computed from the *given* earlier ones.
 """
 
-from rules.numbers import divide, each, exp, in_order_sum, log1p, tanh
+from rules.numbers import divide, each, erf, exp, expm1, in_order_sum, log1p, tanh
 from rules.reader import Reader
 
 Matrix = list[list[float]]
@@ -13,6 +16,9 @@ Matrix = list[list[float]]
 LEAKY_SLOPE = 0.01
 # Above this, softplus is a itself: log1p(e^20) - 20 is about 2e-9, and PyTorch draws the same line.
 SOFTPLUS_THRESHOLD = 20.0
+# 1/sqrt(2) and 1/sqrt(2 pi): the normal distribution by the error function, and the height of its bell.
+INVERSE_ROOT_TWO = 0.7071067811865476
+BELL_HEIGHT = 0.3989422804014327
 
 
 def linear(layer: Reader, a: Matrix) -> Matrix:
@@ -48,6 +54,24 @@ def leaky_relu(layer: Reader, a: Matrix) -> Matrix:
 def softplus(layer: Reader, a: Matrix) -> Matrix:
     h = layer.check("outputs", each(lambda a: a if a > SOFTPLUS_THRESHOLD else log1p(exp(a)), a))
     layer.check("derivatives", each(lambda a: 1.0 if a > SOFTPLUS_THRESHOLD else logistic(a), a))
+    return h
+
+
+def elu(layer: Reader, a: Matrix) -> Matrix:
+    h = layer.check("outputs", each(lambda a: a if a > 0.0 else expm1(a), a))
+    layer.check("derivatives", each(lambda a: 1.0 if a > 0.0 else exp(a), a))
+    return h
+
+
+def gelu(layer: Reader, a: Matrix) -> Matrix:
+    h = layer.check("outputs", each(lambda a: a * normal_share_below(a), a))
+    layer.check("derivatives", each(lambda a: normal_share_below(a) + a * (BELL_HEIGHT * exp(-0.5 * (a * a))), a))
+    return h
+
+
+def silu(layer: Reader, a: Matrix) -> Matrix:
+    h = layer.check("outputs", each(lambda a: a * logistic(a), a))
+    layer.check("derivatives", each(lambda a: logistic(a) * (1.0 + a * (1.0 - logistic(a))), a))
     return h
 
 
@@ -92,6 +116,11 @@ def logistic(a: float) -> float:
     return e / (1.0 + e)
 
 
+def normal_share_below(a: float) -> float:
+    """The share of the standard normal distribution below a."""
+    return 0.5 * (1.0 + erf(a * INVERSE_ROOT_TWO))
+
+
 # Name: (the way up, the way back).
 ACTIVATIONS = {
     "linear": (linear, by_slope),
@@ -100,5 +129,8 @@ ACTIVATIONS = {
     "relu": (relu, by_slope),
     "leaky_relu": (leaky_relu, by_slope),
     "softplus": (softplus, by_slope),
+    "elu": (elu, by_slope),
+    "gelu": (gelu, by_slope),
+    "silu": (silu, by_slope),
     "softmax": (softmax, through_softmax),
 }

@@ -1,12 +1,15 @@
-"""Layer kinds: what a layer must show on the way up and on the way back. A new one is one class and one line.
+"""Layers of the plain kinds: what each must show on the way up and on the way back. A new one is one class, and one
+line in rules/stack.py.
 
-`up` takes the outputs of the layer below and returns its own. `down` takes the errors that arrive from above,
-checks deltas and gradients, and returns the gradients by parameter. `errors_below` is what the layer passes on
-to the one below; it is apart because the lowest layer has nobody to tell.
+`up` takes the outputs of the layer below and returns its own. `down` takes the errors that arrive from above and
+checks deltas and gradients. `errors_below` is what the layer passes on to the one below; it is apart because the
+lowest layer has nobody to tell. What later rules need they leave in their reader's `seen`: "inputs", "parameters"
+and "gradients" by name, and "mode" where it can be told whether the pass trains.
 """
 
 from rules.activations import ACTIVATIONS
-from rules.numbers import in_order_sum
+from rules.matrices import mean_uphill, product, transposed, weight_gradients
+from rules.numbers import each
 from rules.reader import Reader
 
 Matrix = list[list[float]]
@@ -24,45 +27,72 @@ class Dense:
         parameters.done()
         layer.seen |= {"inputs": x, "parameters": parameters.seen}
 
-        columns = list(zip(*w, strict=True))
-        a = [
-            [in_order_sum(x_i * w_ij for x_i, w_ij in zip(row, column, strict=True)) for column in columns] for row in x
-        ]
+        a = product(x, w)
         if b is not None:
             a = [[a_j + b_j for a_j, b_j in zip(row, b, strict=True)] for row in a]
         return activate(layer, layer.check("pre_activations", a))
 
     @staticmethod
-    def down(layer: Reader, forward: Reader, errors: Matrix) -> dict[str, list]:
+    def down(layer: Reader, forward: Reader, errors: Matrix) -> None:
         _, way_back = forward.choice("activation", ACTIVATIONS)
         deltas = way_back(layer, layer.check("errors", errors), forward)
-        x, examples = forward.seen["inputs"], float(len(deltas))
 
         gradients = layer.child("gradients")
-        gradients.check(
-            "weights",
-            [
-                [
-                    0.0 - in_order_sum(x_n[i] * d_n[j] for x_n, d_n in zip(x, deltas, strict=True)) / examples
-                    for j in range(len(deltas[0]))
-                ]
-                for i in range(len(x[0]))
-            ],
-        )
+        gradients.check("weights", weight_gradients(forward.seen["inputs"], deltas))
         if "bias" in forward.seen["parameters"]:
-            gradients.check(
-                "bias", [0.0 - in_order_sum(d_n[j] for d_n in deltas) / examples for j in range(len(deltas[0]))]
-            )
+            gradients.check("bias", mean_uphill(deltas))
         gradients.done()
-        return gradients.seen
+        layer.seen["gradients"] = gradients.seen
 
     @staticmethod
     def errors_below(layer: Reader, forward: Reader) -> Matrix:
-        w = forward.seen["parameters"]["weights"]
-        return [
-            [in_order_sum(d_j * w_ij for d_j, w_ij in zip(row, w_i, strict=True)) for w_i in w]
-            for row in layer.seen["deltas"]
-        ]
+        return product(layer.seen["deltas"], transposed(forward.seen["parameters"]["weights"]))
 
 
-KINDS = {"dense": Dense}
+class Activation:
+    """An activation of what comes from below, without weights."""
+
+    @staticmethod
+    def up(layer: Reader, x: Matrix) -> Matrix:
+        activate, _ = layer.choice("activation", ACTIVATIONS)
+        return activate(layer, x)
+
+    @staticmethod
+    def down(layer: Reader, forward: Reader, errors: Matrix) -> None:
+        _, way_back = forward.choice("activation", ACTIVATIONS)
+        way_back(layer, layer.check("errors", errors), forward)
+
+    @staticmethod
+    def errors_below(layer: Reader, _forward: Reader) -> Matrix:
+        return layer.seen["deltas"]
+
+
+class Dropout:
+    """In training drops numbers and makes the others larger, as the mask says; in eval there is no mask."""
+
+    @staticmethod
+    def up(layer: Reader, x: Matrix) -> Matrix:
+        rate = layer.number("rate")
+        if not 0.0 <= rate < 1.0:
+            raise layer.refuse("rate", "a number from 0 up to but not 1")
+        kept = 1.0 / (1.0 - rate)
+        layer.seen["mode"] = "train" if layer.has("mask") else "eval"
+        if layer.has("mask"):
+            # Which numbers are dropped is drawn, and so given; what a mask may hold is not.
+            drawn = layer.like("mask", x)
+            layer.check("mask", each(lambda m: 0.0 if m == 0.0 else kept, drawn))
+        return layer.check("outputs", Dropout._masked(x, layer))
+
+    @staticmethod
+    def down(layer: Reader, forward: Reader, errors: Matrix) -> None:
+        layer.check("deltas", Dropout._masked(layer.check("errors", errors), forward))
+
+    @staticmethod
+    def errors_below(layer: Reader, _forward: Reader) -> Matrix:
+        return layer.seen["deltas"]
+
+    @staticmethod
+    def _masked(numbers: Matrix, forward: Reader) -> Matrix:
+        if "mask" not in forward.seen:
+            return numbers
+        return each(lambda number, m: 0.0 if m == 0.0 else number * m, numbers, forward.seen["mask"])

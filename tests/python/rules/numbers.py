@@ -1,8 +1,8 @@
 """Arithmetic as the service promises it: IEEE binary64, sums in index order, functions correctly rounded.
 
 Python's float is binary64 and its + - * round once each, so plain loops are already right. Three things are
-not: `sum` compensates since Python 3.12, `/` and `math.log` raise where IEEE gives an infinity, and `math.exp`
-and its kin come from the platform's library. This file holds the replacements.
+not: `sum` compensates since Python 3.12, `/`, `math.sqrt` and `math.log` raise where IEEE gives an infinity or
+NaN, and `math.exp` and its kin come from the platform's library. This file holds the replacements.
 """
 
 import math
@@ -17,6 +17,15 @@ GUARD_BITS = 10
 # exp leaves the doubles well inside these: ln(largest double) = 709.78..., ln(half the smallest) = -745.13...
 EXP_OVERFLOWS_FROM = 710.0
 EXP_VANISHES_BELOW = -746.0
+# Below this, 1 + expm1(x) = e^x < 10^-17, less than half of the step between -1 and the double above it.
+EXPM1_IS_MINUS_ONE_BELOW = -40.0
+# From 6 on, 1 - erf(x) < 10^-16.6, again less than half of a step.
+ERF_IS_ONE_FROM = 6.0
+# A power with a higher exponent never lies halfway between two doubles: 3^35 has more digits than any such point,
+# and 2^-1076 is less than half of the smallest double.
+EXACT_POWER_MAX = 1076
+# 2^1024 is too large for a double and 2^-1076 too small; the rest is for the coarse logarithm.
+POWER_OF_TWO_MAX = 1100.0
 
 
 def in_order_sum(terms: Iterable[float]) -> float:
@@ -35,6 +44,11 @@ def divide(numerator: float, denominator: float) -> float:
     if numerator == 0.0 or math.isnan(numerator):
         return math.nan
     return math.copysign(math.inf, numerator) * math.copysign(1.0, denominator)
+
+
+def square_root(x: float) -> float:
+    """IEEE's square root, correctly rounded; below zero it is NaN, where Python raises."""
+    return math.nan if x < 0.0 else math.sqrt(x)
 
 
 def each(function: Callable[..., float], first: list, *others: list) -> list:
@@ -78,6 +92,35 @@ def tanh(x: float) -> float:
     if abs(x) >= 20.0:
         return math.copysign(1.0, x)
     return x if x == 0.0 else _correctly_rounded(mp.tanh, x)
+
+
+def expm1(x: float) -> float:
+    """e^x - 1, correctly rounded."""
+    if x >= EXP_OVERFLOWS_FROM:
+        return math.inf
+    if x < EXPM1_IS_MINUS_ONE_BELOW:
+        return -1.0
+    return x if x == 0.0 else _correctly_rounded(mp.expm1, x)
+
+
+def erf(x: float) -> float:
+    """The error function, correctly rounded."""
+    if abs(x) >= ERF_IS_ONE_FROM:
+        return math.copysign(1.0, x)
+    return x if x == 0.0 else _correctly_rounded(mp.erf, x)
+
+
+def power(base: float, exponent: int) -> float:
+    """base^exponent for a base from 0 and an exponent from 1, correctly rounded."""
+    # Its exact value could have billions of digits; beyond these bounds the rounded one is known.
+    size = exponent * math.log2(abs(base)) if base != 0.0 else -math.inf
+    if abs(size) > POWER_OF_TWO_MAX:
+        return 0.0 if size < 0.0 else math.inf
+    if exponent <= EXACT_POWER_MAX:
+        numerator, denominator = base.as_integer_ratio()
+        # The denominator is a power of two.
+        return _nearest_double(numerator**exponent, -(denominator.bit_length() - 1) * exponent)
+    return _correctly_rounded(lambda b: b**exponent, base)
 
 
 def _correctly_rounded(function: Callable[[mpf], mpf], x: float) -> float:

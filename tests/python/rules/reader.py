@@ -71,8 +71,14 @@ class Reader:
 
     def count(self, key: str) -> int:
         value = self._get(key)
-        if type(value) is not int or value < 0:
-            raise self._broken(self.at(key), "a whole number from 0", value)
+        if type(value) is not int or not 0 <= value <= 2**53:
+            raise self._broken(self.at(key), "a whole number from 0 to 2^53", value)
+        return value
+
+    def flag(self, key: str) -> bool:
+        value = self._get(key)
+        if type(value) is not bool:
+            raise self._broken(self.at(key), "true or false", value)
         return value
 
     def number(self, key: str) -> float:
@@ -86,6 +92,10 @@ class Reader:
         value = self._get(key)
         first = self._list(self._list(value, self.at(key), rows)[0], self.at(key) + "/0", columns)
         return self._remember(key, self._numbers(value, self.at(key), [len(value), len(first)]))
+
+    def like(self, key: str, other: Any) -> Any:
+        """A quantity of the same shape as this one."""
+        return self._remember(key, self._numbers(self._get(key), self.at(key), _shape(other)))
 
     def child(self, key: str) -> "Reader":
         return type(self)(self._get(key), self.at(key), self.findings)
