@@ -189,7 +189,10 @@ def start(draw: random.Random, fan_in: int, fan_out: int) -> dict:
 def normalization(draw: random.Random, kind: str, units: int) -> dict:
     gamma = [draw.gauss(1.0, 0.3) for _ in range(units)]
     beta = [draw.gauss(0.0, 0.3) for _ in range(units)]
-    return {"kind": kind, **some(draw, epsilon=draw.choice([1e-5, 1e-3]), gamma=gamma, beta=beta)}
+    settings = {"epsilon": draw.choice([1e-5, 1e-3]), "gamma": gamma, "beta": beta}
+    if kind == "batch_norm":
+        settings["momentum"] = draw.choice([0.0, 0.3, 1.0])
+    return {"kind": kind, **some(draw, **settings)}
 
 
 def residual(draw: random.Random, units: int, kinds: list[str], nesting: int) -> tuple[dict, int]:

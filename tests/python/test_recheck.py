@@ -60,7 +60,7 @@ def memories(layers: list[dict], when: str) -> list:
 
 def running(layers: list[dict], when: str) -> list:
     return [
-        {name: statistic[when] for name, statistic in layer["running"].items()}
+        {name: layer["running"][name][when] for name in ("mean", "variance")}
         for layer in with_inner(layers)
         if "running" in layer
     ]

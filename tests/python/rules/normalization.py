@@ -11,9 +11,6 @@ from rules.reader import Reader
 Matrix = list[list[float]]
 Vector = list[float]
 
-# The running statistics follow by this much where the trace does not say by how much.
-MOMENTUM_DEFAULT = 0.1
-
 
 class LayerNorm:
     """By the statistics of each example, in training as in eval."""
@@ -109,7 +106,7 @@ def check_running(layer: Reader, forward: Reader) -> None:
     """What a step of training makes of a batch normalization's running statistics: they follow the batch's, of which
     the variance is made unbiased."""
     running, examples = layer.child("running"), float(len(forward.seen["inputs"]))
-    momentum = running.number("momentum") if running.has("momentum") else MOMENTUM_DEFAULT
+    momentum = running.number("momentum")
     unbiased = each(lambda variance: (variance * examples) / (examples - 1.0), forward.seen["variance"])
     for name, of_batch in {"mean": forward.seen["mean"], "variance": unbiased}.items():
         statistic = running.child(name)
