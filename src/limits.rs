@@ -45,6 +45,8 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Time for a client to send a whole request body.
     pub body_timeout: Duration,
+    /// Time for a client to take any part of an answer that waits for it.
+    pub write_timeout: Duration,
     /// Time that running requests are given when the server is asked to stop.
     pub stop_timeout: Duration,
 }
@@ -69,6 +71,7 @@ impl Default for Limits {
             connections: 10_000,
             head_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(10),
         }
     }
@@ -91,6 +94,9 @@ pub const SEED_MAX: u64 = (1 << 53) - 1;
 
 /// Problems named in one refusal; the first ones help, the thousandth does not.
 pub const FAULTS_NAMED: usize = 20;
+
+/// Characters of a text in a refusal: what a client sent is quoted, but not all of it.
+pub const TEXT_CHARACTERS: usize = 4_096;
 
 /// Bytes that one number takes in an answer at the most, in a row of its own: `[-2.2250738585072014e-308],`.
 pub const NUMBER_BYTES: u64 = 27;

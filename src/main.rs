@@ -2,7 +2,7 @@
 
 mod config;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,25 +11,32 @@ use chainrule::engine::math::arithmetic_is_ieee;
 use chainrule::http::{App, document, healthcheck, router, serve};
 use chainrule::limits::Limits;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use config::{Command, Config, Form, LogFormat, Serve, Store};
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let done = match Config::from_process().command() {
-        Command::Serve(flags) => run(flags).await,
-        Command::Openapi { form } => print_document(form),
-        Command::Healthcheck { listen } => ask(listen.listen).await,
-    };
-    match done {
+fn main() -> ExitCode {
+    match on_a_runtime(Config::from_process().command()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("chainrule: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn on_a_runtime(command: Command) -> Result<(), String> {
+    let runtime = Runtime::new().map_err(|error| format!("no threads can be started: {error}"))?;
+    let done = match command {
+        Command::Serve(flags) => runtime.block_on(run(flags)),
+        Command::Openapi { form } => print_document(form),
+        Command::Healthcheck { listen } => runtime.block_on(ask(listen.listen)),
+    };
+    // Long computations were given their time while the server stopped; what still runs is cut off.
+    runtime.shutdown_background();
+    done
 }
 
 async fn run(flags: Serve) -> Result<(), String> {
@@ -72,7 +79,8 @@ fn greet(address: SocketAddr, store: Store) {
 
 fn start_log(flags: &Serve) -> Result<(), String> {
     let filter = EnvFilter::try_new(&flags.log).map_err(|error| format!("--log {}: {error}", flags.log))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(io::stderr().is_terminal()).with_writer(io::stderr);
     match flags.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

@@ -6,7 +6,7 @@ use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, OneOfBuilder, RefOr, S
 use utoipa::{PartialSchema, ToSchema};
 
 use super::name::NAME_PATTERN;
-use crate::limits::{INIT_MAX, Limits, NAME_CHARACTERS, SEED_MAX};
+use crate::limits::{INIT_MAX, Limits, NAME_CHARACTERS, SEED_MAX, TEXT_CHARACTERS};
 
 /// A finite double: the format is the limit. (Its ends written out are no numbers to YAML 1.1.)
 pub fn number() -> Object {
@@ -50,6 +50,35 @@ pub fn init_number() -> Object {
 /// A standard deviation that first weights are drawn with.
 pub fn init_deviation() -> Object {
     double().minimum(Some(0.0)).maximum(Some(INIT_MAX)).build()
+}
+
+/// The kind of a dense layer: with its kind named, a layer fits one schema alone.
+pub fn dense_kind() -> Object {
+    word(&["dense"])
+}
+
+/// The kind of an activation layer.
+pub fn activation_kind() -> Object {
+    word(&["activation"])
+}
+
+/// The kind of a normalization.
+pub fn norm_kind() -> Object {
+    word(&["batch_norm", "layer_norm"])
+}
+
+/// The kind of a dropout.
+pub fn dropout_kind() -> Object {
+    word(&["dropout"])
+}
+
+/// The kind of a residual block.
+pub fn residual_kind() -> Object {
+    word(&["residual"])
+}
+
+fn word(words: &[&str]) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied())).build()
 }
 
 /// A row of at least one number and at most as many as a layer has units.
@@ -114,12 +143,12 @@ pub fn state_hash() -> Object {
 
 /// An RFC 6901 pointer.
 pub fn pointer() -> Object {
-    text(0, 4_096, "An RFC 6901 pointer; empty for the whole.").build()
+    text(0, TEXT_CHARACTERS, "An RFC 6901 pointer; empty for the whole.").build()
 }
 
 /// A text for people.
 pub fn prose() -> Object {
-    text(0, 4_096, "A text for people.").build()
+    text(0, TEXT_CHARACTERS, "A text for people.").build()
 }
 
 /// A count of something, or a step's number.

@@ -7,6 +7,7 @@ use super::layer::{LayerBackward, LayerKind};
 use super::loss::Loss;
 use super::matrix::{self, Matrix};
 use super::name::LayerName;
+use super::non_finite::{NonFinite, NonFiniteValue};
 use super::optimizer::Optimizer;
 use super::schema;
 use super::tensor::{Named, Tensor};
@@ -134,6 +135,36 @@ impl TraceSummary {
     }
 }
 
+/// The first norm of a trace's summary that passes the largest double, though every number of the trace is finite.
+pub fn first_overflow(trace: &Trace) -> Option<NonFinite> {
+    fn gradient(layers: &[LayerGradientNorm]) -> Option<&LayerName> {
+        layers
+            .iter()
+            .find_map(|layer| if layer.gradient_norm.is_finite() { gradient(&layer.layers) } else { Some(&layer.name) })
+    }
+    fn change(layers: &[LayerChangeNorm]) -> Option<&LayerName> {
+        layers.iter().find_map(
+            |layer| {
+                if layer.change_norm.is_finite() { change(&layer.layers) } else { Some(&layer.name) }
+            },
+        )
+    }
+    let gradients = trace.backward.as_ref().map(|backward| gradient_norms(&backward.layers)).unwrap_or_default();
+    let changes = trace.update.as_ref().map(|update| change_norms(&update.layers)).unwrap_or_default();
+    let found = gradient(&gradients).map(|layer| ("backward", "gradient_norm", layer));
+    let (section, quantity, layer) =
+        found.or_else(|| change(&changes).map(|layer| ("update", "change_norm", layer)))?;
+    Some(NonFinite {
+        pointer: format!("/{section}/layers"),
+        layer: Some(layer.clone()),
+        quantity: quantity.into(),
+        index: vec![],
+        value: NonFiniteValue::Infinity,
+        operands: vec![],
+        after_the_update: false,
+    })
+}
+
 impl LossSummary {
     fn of(loss: &LossTrace) -> Self {
         Self { kind: loss.kind, value: loss.value }
@@ -142,9 +173,7 @@ impl LossSummary {
 
 /// The Euclidean norm over all of a layer's tensors.
 fn norm<'t>(tensors: impl Iterator<Item = &'t Tensor> + Clone) -> f64 {
-    let norm = matrix::norm(tensors.flat_map(Tensor::values).copied());
-    // A norm of finite numbers may itself pass the largest double; it is then as large as a double can be.
-    if norm.is_finite() { norm } else { f64::MAX }
+    matrix::norm(tensors.flat_map(Tensor::values).copied())
 }
 
 fn gradient_norms(layers: &[LayerBackward]) -> Vec<LayerGradientNorm> {

@@ -1,30 +1,30 @@
 //! Why a body could not be read: a second, slower reading that knows where it is and what kind of fault it met.
 //!
-//! The first reading is serde's own and as fast as it can be, but it keeps neither. This one first makes a tree of
-//! the JSON and then reads the type from the tree with an error type that remembers which of serde's complaints it
-//! was made from, so that no text is ever compared.
+//! The first reading is serde's own and as fast as it can be, but it keeps neither. This one puts an adapter around
+//! the same reader, whose error type remembers which of serde's complaints it was made from. Nothing of the body is
+//! kept, so that a refusal takes no more memory than the body itself.
 
+mod adapter;
+
+use std::cell::Cell;
 use std::fmt::{self, Display};
 
-use serde::de::value::{MapDeserializer, SeqDeserializer};
-use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Unexpected, Visitor};
-use serde::{Deserialize, forward_to_deserialize_any};
+use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
 use super::code::Code;
 use super::problem::Fault;
+use adapter::Adapter;
 
 /// The fault that made reading a `T` fail.
 pub fn fault<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Fault {
     if error.classify() != Category::Data {
         return syntax(bytes, error);
     }
-    let tree = match serde_json::from_slice::<Tree>(bytes) {
-        Ok(tree) => tree,
-        Err(error) => return syntax(bytes, &error),
-    };
-    match serde_path_to_error::deserialize::<_, T>(Branch(&tree)) {
+    let stash = Cell::new(None);
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    match serde_path_to_error::deserialize::<_, T>(Adapter::new(&mut reader, &stash)) {
         Err(error) => {
             let pointer = pointer(error.path());
             let Complaint { code, field, text } = error.into_inner();
@@ -37,7 +37,7 @@ pub fn fault<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> Fa
 
 /// A text that is not JSON, or a number in it that no double can hold.
 fn syntax(bytes: &[u8], error: &serde_json::Error) -> Fault {
-    let located = serde_path_to_error::deserialize::<_, Tree>(&mut serde_json::Deserializer::from_slice(bytes));
+    let located = serde_path_to_error::deserialize::<_, Skimmed>(&mut serde_json::Deserializer::from_slice(bytes));
     let pointer = located.err().map(|error| pointer(error.path())).unwrap_or_default();
     match number_before(bytes, error.line(), error.column()) {
         Some(number) => {
@@ -46,6 +46,60 @@ fn syntax(bytes: &[u8], error: &serde_json::Error) -> Fault {
             Fault::new(pointer, Code::NumberOutOfRange, detail)
         }
         None => Fault::new("", Code::MalformedJson, format!("the body is not JSON: {error}")),
+    }
+}
+
+/// JSON that was read to its end and not kept.
+struct Skimmed;
+
+impl<'de> Deserialize<'de> for Skimmed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Skimmer)
+    }
+}
+
+struct Skimmer;
+
+impl<'de> Visitor<'de> for Skimmer {
+    type Value = Skimmed;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Skimmed, E> {
+        Ok(Skimmed)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Skimmed, E> {
+        Ok(Skimmed)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Skimmed, E> {
+        Ok(Skimmed)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Skimmed, E> {
+        Ok(Skimmed)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Skimmed, E> {
+        Ok(Skimmed)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Skimmed, E> {
+        Ok(Skimmed)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Skimmed, A::Error> {
+        while items.next_element::<Skimmed>()?.is_some() {}
+        Ok(Skimmed)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Skimmed, A::Error> {
+        // A key is read as one, so that the place is known.
+        while entries.next_entry::<String, Skimmed>()?.is_some() {}
+        Ok(Skimmed)
     }
 }
 
@@ -82,150 +136,6 @@ fn at_field(pointer: String, code: Code, field: Option<&str>) -> String {
             if pointer.ends_with(&field) { pointer } else { pointer + &field }
         }
         _ => pointer,
-    }
-}
-
-/// JSON as it was written, doubled fields included.
-enum Tree {
-    Null,
-    Bool(bool),
-    Unsigned(u64),
-    Signed(i64),
-    Float(f64),
-    Text(String),
-    List(Vec<Tree>),
-    Object(Vec<(String, Tree)>),
-}
-
-impl<'de> Deserialize<'de> for Tree {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Planter)
-    }
-}
-
-struct Planter;
-
-impl<'de> Visitor<'de> for Planter {
-    type Value = Tree;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Tree, E> {
-        Ok(Tree::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Tree, E> {
-        Ok(Tree::Bool(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Tree, E> {
-        Ok(Tree::Unsigned(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Tree, E> {
-        Ok(Tree::Signed(value))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Tree, E> {
-        Ok(Tree::Float(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Tree, E> {
-        Ok(Tree::Text(value.to_owned()))
-    }
-
-    fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Tree, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Tree::List(list))
-    }
-
-    fn visit_map<A: de::MapAccess<'de>>(self, mut entries: A) -> Result<Tree, A::Error> {
-        let mut object = Vec::new();
-        while let Some(entry) = entries.next_entry()? {
-            object.push(entry);
-        }
-        Ok(Tree::Object(object))
-    }
-}
-
-/// A tree being read.
-#[derive(Clone, Copy)]
-struct Branch<'t>(&'t Tree);
-
-impl<'de> Deserializer<'de> for Branch<'de> {
-    type Error = Complaint;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Complaint> {
-        match self.0 {
-            Tree::Null => visitor.visit_unit(),
-            Tree::Bool(value) => visitor.visit_bool(*value),
-            Tree::Unsigned(value) => visitor.visit_u64(*value),
-            Tree::Signed(value) => visitor.visit_i64(*value),
-            Tree::Float(value) => visitor.visit_f64(*value),
-            Tree::Text(value) => visitor.visit_borrowed_str(value),
-            Tree::List(items) => visitor.visit_seq(SeqDeserializer::new(items.iter().map(Branch))),
-            Tree::Object(entries) => {
-                let entries = entries.iter().map(|(key, value)| (key.as_str(), Branch(value)));
-                visitor.visit_map(MapDeserializer::new(entries))
-            }
-        }
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Complaint> {
-        if matches!(self.0, Tree::Null) { visitor.visit_none() } else { visitor.visit_some(self) }
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Complaint> {
-        match self.0 {
-            Tree::Text(text) => visitor.visit_enum(text.as_str().into_deserializer()),
-            other => Err(de::Error::invalid_type(other.unexpected(), &"a text")),
-        }
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Complaint> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier ignored_any
-    }
-}
-
-impl<'de> IntoDeserializer<'de, Complaint> for Branch<'de> {
-    type Deserializer = Self;
-
-    fn into_deserializer(self) -> Self {
-        self
-    }
-}
-
-impl Tree {
-    fn unexpected(&self) -> Unexpected<'_> {
-        match self {
-            Self::Null => Unexpected::Unit,
-            Self::Bool(value) => Unexpected::Bool(*value),
-            Self::Unsigned(value) => Unexpected::Unsigned(*value),
-            Self::Signed(value) => Unexpected::Signed(*value),
-            Self::Float(value) => Unexpected::Float(*value),
-            Self::Text(text) => Unexpected::Str(text),
-            Self::List(_) => Unexpected::Seq,
-            Self::Object(_) => Unexpected::Map,
-        }
     }
 }
 

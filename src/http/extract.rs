@@ -1,7 +1,9 @@
 //! Paths and queries coming in: axum's own readers, whose refusals are problems too.
 
-use axum::extract::{FromRequestParts, path::ErrorKind, rejection::PathRejection};
+use axum::extract::{FromRequestParts, Request, path::ErrorKind, rejection::PathRejection};
 use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
 use super::code::Code;
@@ -38,6 +40,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         match axum::extract::Query::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
             Err(error) => Err(Problem::new(Code::InvalidQuery, error.body_text())),
+        }
+    }
+}
+
+/// For paths that take no query.
+pub async fn no_query(request: Request, next: Next) -> Response {
+    match request.uri().query() {
+        None | Some("") => next.run(request).await,
+        Some(query) => {
+            let detail = format!("this path takes no query, and there is {query:?} behind its ?");
+            Problem::new(Code::InvalidQuery, detail).into_response()
         }
     }
 }

@@ -17,6 +17,8 @@ pub async fn healthcheck(address: SocketAddr) -> Result<(), String> {
     let question = question.map_err(|error| error.to_string())?;
     let answer = async { sender.send_request(question).await.map_err(spoken) };
     tokio::select! {
+        // An answer that is there counts, whether or not the connection ended behind it.
+        biased;
         answer = answer => match answer?.status() {
             StatusCode::OK => Ok(()),
             status => Err(format!("{address} is not ready: it answers {status}")),

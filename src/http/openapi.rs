@@ -1,7 +1,8 @@
 //! The API's document, generated from the handlers and their types.
 
+use axum::middleware::from_fn;
 use utoipa::OpenApi;
-use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder};
+use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, Type};
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, OpenApi as OpenApiDocument, RefOr, Required, Schema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -9,8 +10,17 @@ use utoipa_axum::routes;
 use std::sync::Arc;
 
 use super::App;
+use super::extract::no_query;
 use super::problem::{Fault, Problem};
+use super::routes::what_if::WhatIfView;
 use super::routes::{explain, grade, insights, operations, passes, presets, sessions, telephone, weights};
+use crate::engine::layer::activation::{ActivationBackward, ActivationForward};
+use crate::engine::layer::dense::{DenseBackward, DenseForward};
+use crate::engine::layer::dropout::{DropoutBackward, DropoutForward};
+use crate::engine::layer::normalization::{NormBackward, NormForward};
+use crate::engine::layer::residual::{ResidualBackward, ResidualForward};
+use crate::engine::optimizer::ParameterUpdates;
+use crate::engine::trace::RunningUpdate;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,7 +32,12 @@ use super::routes::{explain, grade, insights, operations, passes, presets, sessi
             422 where it can be read and cannot be done.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    components(schemas(Problem, Fault)),
+    // Layers nest, and what nests must be named here.
+    components(schemas(
+        Problem, Fault, WhatIfView, DenseForward, DenseBackward, ActivationForward, ActivationBackward, NormForward,
+        NormBackward, DropoutForward, DropoutBackward, ResidualForward, ResidualBackward, RunningUpdate,
+        ParameterUpdates,
+    )),
     tags(
         (name = "sessions", description = "Named models that learn"),
         (name = "passes", description = "Forward, backward and step, each answered with its trace"),
@@ -36,27 +51,34 @@ struct Document;
 
 /// Every route of the API, each in the document by itself.
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(sessions::list, sessions::create_unnamed))
-        .routes(routes!(sessions::create, sessions::show, sessions::delete))
+    let with_a_query = OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(sessions::list))
         .routes(routes!(passes::forward))
         .routes(routes!(passes::backward))
         .routes(routes!(passes::step))
-        .routes(routes!(weights::read, weights::replace))
-        .routes(routes!(weights::read_layer, weights::replace_layer))
+        .routes(routes!(explain::explain));
+    // Elsewhere a query would be ignored, and a typo with it.
+    let without = OpenApiRouter::new()
+        .routes(routes!(sessions::create_unnamed))
+        .routes(routes!(sessions::create, sessions::show, sessions::delete))
         .routes(routes!(insights::show_chain))
         .routes(routes!(insights::show_blame))
         .routes(routes!(insights::show_depth))
         .routes(routes!(insights::check_gradients))
         .routes(routes!(grade::on_session))
         .routes(routes!(grade::stateless))
-        .routes(routes!(explain::explain))
         .routes(routes!(telephone::play))
+        .routes(routes!(weights::read, weights::replace))
+        .routes(routes!(weights::read_layer, weights::replace_layer))
         .routes(routes!(presets::list))
         .routes(routes!(presets::show))
+        .route_layer(from_fn(no_query));
+    // Probes may put what they like behind these.
+    let operations = OpenApiRouter::new()
         .routes(routes!(operations::livez))
         .routes(routes!(operations::readyz))
-        .routes(routes!(operations::info))
+        .routes(routes!(operations::info));
+    with_a_query.merge(without).merge(operations)
 }
 
 /// The document, as OpenAPI 3.1: what the derived schemas say, and what they cannot.
@@ -68,7 +90,7 @@ pub fn document() -> OpenApiDocument {
             "SessionBody" | "ExplainBody" | "StatelessGradeBody" => {
                 *schema = with_one_of(schema.clone(), ["preset", "network"]);
             }
-            "LayerBody" => *schema = with_any_of(schema.clone(), ["units", "weights"]),
+            "LayerBody" => *schema = with_units_if_dense(schema.clone()),
             _ => {}
         }
     }
@@ -90,9 +112,12 @@ fn with_one_of(schema: RefOr<Schema>, fields: [&str; 2]) -> RefOr<Schema> {
     AllOfBuilder::new().item(schema).item(one).into()
 }
 
-/// The schema of an object with at least one of two fields.
-fn with_any_of(schema: RefOr<Schema>, fields: [&str; 2]) -> RefOr<Schema> {
-    let any = fields.into_iter().fold(AnyOfBuilder::new(), |any, field| any.item(requiring(field)));
+/// The schema of a layer: a dense one has its units, or weights that tell them.
+fn with_units_if_dense(schema: RefOr<Schema>) -> RefOr<Schema> {
+    let others = ["activation", "batch_norm", "layer_norm", "dropout", "residual"];
+    let another_kind =
+        ObjectBuilder::new().property("kind", ObjectBuilder::new().schema_type(Type::String).enum_values(Some(others)));
+    let any = AnyOfBuilder::new().item(requiring("units")).item(requiring("weights")).item(another_kind);
     AllOfBuilder::new().item(schema).item(any).into()
 }
 

@@ -9,7 +9,7 @@ use super::code::Code;
 use super::json;
 use crate::engine::non_finite::NonFinite;
 use crate::engine::schema;
-use crate::limits::FAULTS_NAMED;
+use crate::limits::{FAULTS_NAMED, TEXT_CHARACTERS};
 
 /// The media type of a refusal.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -58,7 +58,7 @@ pub struct Fault {
 impl Fault {
     /// A fault at a pointer.
     pub fn new(pointer: impl Into<String>, code: Code, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), code, detail: detail.into() }
+        Self { pointer: shortened(pointer.into()), code, detail: shortened(detail.into()) }
     }
 }
 
@@ -69,7 +69,7 @@ impl Problem {
             kind: format!("/problems/{}", code.as_str()),
             title: code.title(),
             status: code.status().as_u16(),
-            detail: detail.into(),
+            detail: shortened(detail.into()),
             code,
             errors: vec![],
             non_finite: None,
@@ -79,6 +79,14 @@ impl Problem {
     /// The same with the number that is not finite.
     pub fn with_non_finite(self, non_finite: Box<NonFinite>) -> Self {
         Self { non_finite: Some(non_finite), ..self }
+    }
+}
+
+/// A text that may quote a client, who may have sent a megabyte: not longer than the document says.
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(TEXT_CHARACTERS - 1) {
+        Some((at, _)) if text[at..].chars().nth(1).is_some() => format!("{}…", &text[..at]),
+        _ => text,
     }
 }
 

@@ -14,6 +14,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 
 use crate::limits::Limits;
 
@@ -38,6 +39,9 @@ pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop:
                 continue;
             }
         };
+        let mut stream = Box::pin(TimeoutStream::new(stream));
+        // A client that asks and does not read would keep its answer in memory for ever.
+        stream.as_mut().set_write_timeout_pinned(Some(limits.write_timeout));
         let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
@@ -60,6 +64,8 @@ async fn accept(
     let permit = Arc::clone(connections).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
     // An answer is written in one piece: waiting for more to send would only delay it.
-    stream.set_nodelay(true)?;
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection that is gone already");
+    }
     Ok((stream, permit))
 }

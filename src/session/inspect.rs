@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::compute::{Compute, Length, Work};
-use super::session::Live;
-use super::subject::{PassRequest, Subject, SubjectError};
+use super::session::{Live, SessionError};
+use super::subject::{PassRequest, Subject, SubjectError, answerable};
 use crate::engine::cost::{Cost, Extent};
 use crate::engine::model::Targets;
-use crate::engine::pass::Pass;
+use crate::engine::pass::{Pass, PassError};
+use crate::engine::trace::Trace;
 use crate::limits::Limits;
 
 /// What is looked at, and where it is computed.
@@ -32,6 +33,17 @@ impl Inspection<'_> {
         work: impl FnOnce(&Pass, Option<&Targets>) -> R + Send + 'static,
     ) -> Result<(Cost, R), SubjectError> {
         self.run_if(request, |_| Ok(()), work).await
+    }
+
+    /// The same for work that makes a trace, of which as much can be answered as the request wants.
+    pub async fn trace(
+        self,
+        request: PassRequest,
+        work: impl FnOnce(&Pass, Option<&Targets>) -> Result<Trace, PassError> + Send + 'static,
+    ) -> Result<(Cost, Trace), SessionError> {
+        let detail = request.detail;
+        let (cost, trace) = self.run(request, move |pass, targets| answerable(work(pass, targets)?, detail)).await?;
+        Ok((cost, trace?))
     }
 
     /// Checks the request, lets `permitted` judge its cost, and does the work with the pass. Answers the cost too.

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use super::SessionName;
 use super::compute::{Compute, Length, Work};
 use super::inspect::Inspection;
-use super::subject::{BatchPart, PassRequest, Subject, SubjectError, SubjectSpec};
+use super::subject::{BatchPart, PassRequest, Subject, SubjectError, SubjectSpec, answerable};
 use crate::engine::cost::Extent;
 use crate::engine::pass::PassError;
 use crate::engine::state::{ReplaceError, Replacement, State, StateHash};
@@ -102,7 +102,7 @@ impl Session {
         let length = Length::of(prepared.cost.multiply_adds, limits.inline_multiply_adds);
         self.change(length, compute, move |subject, live| {
             let (trace, state) = prepared.pass(subject.model(), &live.state).step(&targets)?;
-            Ok((trace, state))
+            Ok((answerable(trace, prepared.detail)?, state))
         })
         .await
         .map(|(trace, live)| Stepped { trace, step: live.step })

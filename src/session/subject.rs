@@ -9,10 +9,12 @@ use crate::engine::matrix::Matrix;
 use crate::engine::mode::Mode;
 use crate::engine::model::{BatchError, Inputs, Model, ModelError, Targets};
 use crate::engine::optimizer::LearningRate;
-use crate::engine::pass::Pass;
+use crate::engine::pass::{Pass, PassError};
 use crate::engine::schema;
 use crate::engine::spec::ModelSpec;
 use crate::engine::state::State;
+use crate::engine::summary::first_overflow;
+use crate::engine::trace::Trace;
 use crate::limits::Limits;
 
 /// A batch that a preset brings: used where a request names no data of its own.
@@ -80,6 +82,8 @@ pub struct Prepared {
     pub mode: Mode,
     /// In the place of the optimizer's own
     pub learning_rate: Option<LearningRate>,
+    /// How much of the trace is wanted
+    pub detail: Detail,
     /// The size of the pass
     pub cost: Cost,
 }
@@ -116,6 +120,13 @@ impl Prepared {
     pub fn pass<'a>(&'a self, model: &'a Model, state: &'a State) -> Pass<'a> {
         Pass { model, state, inputs: &self.inputs, mode: self.mode, learning_rate: self.learning_rate }
     }
+}
+
+/// Whether what is wanted of a trace can be answered: a norm of finite numbers may itself overflow. Asked before
+/// anything is changed.
+pub fn answerable(trace: Trace, detail: Detail) -> Result<Trace, PassError> {
+    let overflow = if detail == Detail::Summary { first_overflow(&trace) } else { None };
+    overflow.map_or(Ok(trace), |overflow| Err(PassError::NonFinite(Box::new(overflow))))
 }
 
 impl BatchPart {
@@ -179,6 +190,6 @@ impl Subject {
         if bytes > limits.answer_bytes {
             return Err(SubjectError::AnswerTooLarge { part, bytes, limit: limits.answer_bytes, less });
         }
-        Ok(Prepared { inputs, targets, mode, learning_rate: request.learning_rate, cost })
+        Ok(Prepared { inputs, targets, mode, learning_rate: request.learning_rate, detail: request.detail, cost })
     }
 }

@@ -33,6 +33,7 @@ pub struct ActivationForward {
     #[schema(schema_with = schema::name)]
     pub name: LayerName,
     /// Always `activation`
+    #[schema(schema_with = schema::activation_kind)]
     pub kind: LayerKind,
     /// f
     pub activation: Activation,
@@ -48,6 +49,7 @@ pub struct ActivationBackward {
     #[schema(schema_with = schema::name)]
     pub name: LayerName,
     /// Always `activation`
+    #[schema(schema_with = schema::activation_kind)]
     pub kind: LayerKind,
     /// −∂E/∂h, `[examples][units]`
     #[schema(schema_with = schema::matrix)]

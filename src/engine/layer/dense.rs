@@ -36,6 +36,7 @@ pub struct DenseForward {
     #[schema(schema_with = schema::name)]
     pub name: LayerName,
     /// Always `dense`
+    #[schema(schema_with = schema::dense_kind)]
     pub kind: LayerKind,
     /// f
     pub activation: Activation,
@@ -57,6 +58,7 @@ pub struct DenseBackward {
     #[schema(schema_with = schema::name)]
     pub name: LayerName,
     /// Always `dense`
+    #[schema(schema_with = schema::dense_kind)]
     pub kind: LayerKind,
     /// −∂E/∂h, `[examples][out]`
     #[schema(schema_with = schema::matrix)]

@@ -33,6 +33,7 @@ pub struct DropoutForward {
     #[schema(schema_with = schema::name)]
     pub name: LayerName,
     /// Always `dropout`
+    #[schema(schema_with = schema::dropout_kind)]
     pub kind: LayerKind,
     /// The probability of being dropped
     #[schema(schema_with = schema::number)]
@@ -53,6 +54,7 @@ pub struct DropoutBackward {
     #[schema(schema_with = schema::name)]
     pub name: LayerName,
     /// Always `dropout`
+    #[schema(schema_with = schema::dropout_kind)]
     pub kind: LayerKind,
     /// −∂E/∂h, `[examples][units]`
     #[schema(schema_with = schema::matrix)]

@@ -61,6 +61,7 @@ pub struct NormForward {
     #[schema(schema_with = schema::name)]
     pub name: LayerName,
     /// `batch_norm` or `layer_norm`
+    #[schema(schema_with = schema::norm_kind)]
     pub kind: LayerKind,
     /// batch_norm: whose mean and variance were used
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,6 +97,7 @@ pub struct NormBackward {
     #[schema(schema_with = schema::name)]
     pub name: LayerName,
     /// `batch_norm` or `layer_norm`
+    #[schema(schema_with = schema::norm_kind)]
     pub kind: LayerKind,
     /// −∂E/∂h, `[examples][units]`
     #[schema(schema_with = schema::matrix)]

@@ -39,6 +39,7 @@ pub struct ResidualForward {
     #[schema(schema_with = schema::name)]
     pub name: LayerName,
     /// Always `residual`
+    #[schema(schema_with = schema::residual_kind)]
     pub kind: LayerKind,
     /// The projection's weights; an identity has none
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +66,7 @@ pub struct ResidualBackward {
     #[schema(schema_with = schema::name)]
     pub name: LayerName,
     /// Always `residual`
+    #[schema(schema_with = schema::residual_kind)]
     pub kind: LayerKind,
     /// −∂E/∂h, `[examples][units]`; for the branch and the shortcut alike
     #[schema(schema_with = schema::matrix)]

@@ -100,8 +100,8 @@ pub async fn explain(
         Some(targets) => pass.step(targets).map(|(trace, _)| trace),
         None => unreachable!("a step was prepared with targets"),
     };
-    let (cost, trace) = inspection.run(request, work).await?;
-    Ok(json::large_answer(&app, cost.answer_bytes, PassAnswer::new(Heading::new(None), trace?, query.trace)).await)
+    let (cost, trace) = inspection.trace(request, work).await?;
+    Ok(json::large_answer(&app, cost.answer_bytes, PassAnswer::new(Heading::new(None), trace, query.trace)).await)
 }
 
 impl ExplainBody {

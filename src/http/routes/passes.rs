@@ -10,7 +10,7 @@ use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::what_if::{self, OverrideBody};
+use super::what_if::{self, OverrideBody, WhatIfView};
 use crate::engine::cost::{Extent, cost};
 use crate::engine::mode::Mode;
 use crate::engine::model::Targets;
@@ -160,9 +160,9 @@ async fn look(app: &App, name: &str, extent: Extent, detail: Detail, body: PassB
         (Extent::Forward, targets) | (_, targets @ None) => pass.forward(targets),
         (_, Some(targets)) => pass.backward(targets),
     };
-    let (cost, trace) = inspection.run(request, work).await?;
+    let (cost, trace) = inspection.trace(request, work).await?;
     let heading = Heading::new(Some((session.name().clone(), step)));
-    Ok(json::large_answer(app, cost.answer_bytes, PassAnswer::new(heading, trace?, detail)).await)
+    Ok(json::large_answer(app, cost.answer_bytes, PassAnswer::new(heading, trace, detail)).await)
 }
 
 /// Step
@@ -237,7 +237,8 @@ impl PartialSchema for PassAnswer {
     fn schema() -> RefOr<Schema> {
         let full = Ref::from_schema_name(TraceDocument::name());
         let short = Ref::from_schema_name(TraceSummaryDocument::name());
-        AnyOfBuilder::new().item(full).item(short).into()
+        let what_if = Ref::from_schema_name(WhatIfView::name());
+        AnyOfBuilder::new().item(full).item(short).item(what_if).into()
     }
 }
 

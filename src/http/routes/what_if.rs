@@ -18,7 +18,7 @@ use crate::http::problem::{Fault, Problem};
 use crate::http::strict::{given, objects, whole};
 use crate::insight::difference::Difference;
 use crate::insight::what_if::{Override, what_if};
-use crate::limits::OVERRIDES;
+use crate::limits::{OVERRIDES, TEXT_CHARACTERS};
 use crate::session::{Inspection, PassRequest, SubjectError};
 
 /// The id of the format.
@@ -156,6 +156,10 @@ impl OverrideBody {
     fn into_override(self, which: usize) -> Result<Override, Fault> {
         let at_place = format!("/what_if/{which}");
         match (self.at, self.set, self.ablate) {
+            (Some(at), Some(_), None) if at.chars().count() > TEXT_CHARACTERS => {
+                let detail = format!("a pointer has at most {TEXT_CHARACTERS} characters");
+                Err(Fault::new(format!("{at_place}/at"), Code::UnknownNumber, detail))
+            }
             (Some(at), Some(set), None) => Ok(Override::Number { at, set }),
             (None, None, Some(AblateBody { layer, unit })) => {
                 let pointer = format!("{at_place}/ablate/layer");
