@@ -10,6 +10,7 @@ mod api;
 mod arithmetic;
 mod command_line;
 mod concurrency;
+mod connections;
 mod contract;
 mod examples;
 mod gradients;

@@ -1,13 +1,8 @@
 //! Bad input gets a clear refusal, with a code for programs and a pointer to the place, and loses nothing.
 
-use std::time::Duration;
-
-use chainrule::limits::Limits;
 use reqwest::Method;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::api::{Api, send};
 
@@ -364,33 +359,29 @@ async fn no_refusal_of_the_framework_escapes() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_arrive_is_given_up() {
-    let limits = Limits { body_timeout: Duration::from_millis(200), ..Limits::default() };
-    let api = Api::with(limits).await;
-    let mut stream = TcpStream::connect(api.address).await.unwrap();
-    stream.write_all(b"POST /v1/explain HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{").await.unwrap();
-    let answer = read_all(&mut stream).await;
-    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
-    assert!(answer.contains("application/problem+json") && answer.contains("request_timeout"), "{answer}");
-}
-
-#[tokio::test]
-async fn a_silent_client_is_given_up() {
-    let limits = Limits { head_timeout: Duration::from_millis(200), ..Limits::default() };
-    let api = Api::with(limits).await;
-    for head in ["", "P", "POST /v1/explain HTTP/1.1\r\nhost:"] {
-        let mut stream = TcpStream::connect(api.address).await.unwrap();
-        stream.write_all(head.as_bytes()).await.unwrap();
-        let ended = tokio::time::timeout(Duration::from_secs(20), read_all(&mut stream)).await;
-        assert!(ended.is_ok(), "the connection that sent {head:?} is closed");
+async fn what_a_client_sent_is_shown_and_not_sent_back_whole() {
+    let api = Api::start().await;
+    api.put("/v1/sessions/demo", r#"{"preset": "worked-example"}"#).await.expect(201);
+    let long = "é".repeat(5_000);
+    let cut = |text: &Value| {
+        let text = text.as_str().unwrap();
+        assert_eq!((text.chars().count(), text.ends_with('…')), (4_096, true), "{text}");
+    };
+    let body = json!({ &long: 1 }).to_string();
+    let problem = api.put("/v1/sessions/new", body).await.problem(400, "unknown_field");
+    cut(&problem["errors"][0]["pointer"]);
+    let body = json!({"layers": [{"name": &long, "parameters": {}}]}).to_string();
+    api.put("/v1/sessions/demo/weights", body).await.problem(400, "invalid_name");
+    cut(&api.get(&format!("/{long}")).await.problem(404, "not_found")["detail"]);
+    cut(&api.get(&format!("/v1/sessions/demo/weights/{long}")).await.problem(404, "layer_not_found")["detail"]);
+    api.get(&format!("/v1/sessions/{long}")).await.problem(400, "invalid_name");
+    for query in [format!("{long}=1"), format!("limit={long}"), format!("after={long}")] {
+        let answer = api.get(&format!("/v1/sessions?{query}")).await;
+        assert_eq!(answer.status, 400);
+        assert!(answer.text.chars().count() < 3 * 4_096, "{}", answer.text);
     }
-    api.get("/livez").await.expect(200);
-}
-
-/// Everything until the server closes the connection.
-async fn read_all(stream: &mut TcpStream) -> String {
-    let mut bytes = Vec::new();
-    // A reset is an end too.
-    let _ = stream.read_to_end(&mut bytes).await;
-    String::from_utf8_lossy(&bytes).into_owned()
+    // As long as it may be is shown as it is.
+    let name = "k".repeat(4_095);
+    let problem = api.put("/v1/sessions/new", json!({ &name: 1 }).to_string()).await.problem(400, "unknown_field");
+    assert_eq!(problem["errors"][0]["pointer"], format!("/{name}"));
 }
