@@ -45,12 +45,12 @@ macro_rules! codes {
 
 codes! {
     MalformedJson "malformed_json" BAD_REQUEST "The body is not JSON.",
-    WrongType "wrong_type" BAD_REQUEST "A value is of another type than the field takes.",
-    UnknownValue "unknown_value" BAD_REQUEST "A text is none of those that the field takes.",
-    UnknownField "unknown_field" BAD_REQUEST "The body has a field that means nothing here.",
+    WrongType "wrong_type" BAD_REQUEST "A value is of another type than the field or parameter takes.",
+    UnknownValue "unknown_value" BAD_REQUEST "A text is none of those that the field or parameter takes.",
+    UnknownField "unknown_field" BAD_REQUEST "The request has a field or parameter that means nothing here.",
     MissingField "missing_field" BAD_REQUEST "A field that must be there is missing.",
-    DuplicateField "duplicate_field" BAD_REQUEST "A field stands twice in one object.",
-    NumberOutOfRange "number_out_of_range" BAD_REQUEST "A number lies outside the range that the field takes.",
+    DuplicateField "duplicate_field" BAD_REQUEST "A field stands twice in one object, or a parameter in one query.",
+    NumberOutOfRange "number_out_of_range" BAD_REQUEST "A number lies outside the range that the field or parameter takes.",
     InvalidName "invalid_name" BAD_REQUEST "A name does not have the form of one.",
     InvalidPath "invalid_path" BAD_REQUEST "The path cannot be read.",
     InvalidQuery "invalid_query" BAD_REQUEST "The query cannot be read.",

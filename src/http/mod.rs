@@ -2,6 +2,7 @@
 
 mod body;
 mod code;
+mod complaint;
 mod diagnose;
 mod docs;
 mod extract;
@@ -9,6 +10,7 @@ mod healthcheck;
 mod json;
 mod openapi;
 mod problem;
+mod query;
 mod refusal;
 mod responses;
 mod routes;

@@ -10,8 +10,8 @@ use utoipa_axum::routes;
 use std::sync::Arc;
 
 use super::App;
-use super::extract::no_query;
 use super::problem::{Fault, Problem};
+use super::query::no_query;
 use super::routes::what_if::WhatIfView;
 use super::routes::{explain, grade, insights, operations, passes, presets, sessions, telephone, weights};
 use crate::engine::layer::activation::{ActivationBackward, ActivationForward};

@@ -15,6 +15,7 @@ mod contract;
 mod examples;
 mod gradients;
 mod limits;
+mod queries;
 mod refusals;
 mod rooms;
 mod sessions;
