@@ -82,6 +82,7 @@ codes! {
     NonFinite "non_finite" UNPROCESSABLE_ENTITY "A number overflowed or is undefined; nothing was changed.",
     Underflow "underflow" UNPROCESSABLE_ENTITY "A number is too small for a double to hold all its digits.",
     InternalError "internal_error" INTERNAL_SERVER_ERROR "The server met an error of its own; nothing was changed.",
+    Overloaded "overloaded" SERVICE_UNAVAILABLE "The server has more to do at the moment than it can hold.",
     StoreFull "store_full" INSUFFICIENT_STORAGE "The server keeps as much as it may.",
 }
 

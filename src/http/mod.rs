@@ -1,5 +1,6 @@
 //! HTTP: routes, refusals, readers and writers. No loop over numbers in here.
 
+mod bodies;
 mod body;
 mod code;
 mod complaint;
@@ -27,6 +28,7 @@ pub use openapi::document;
 pub use server::serve;
 pub use stack::router;
 
+use self::bodies::Bodies;
 use crate::limits::Limits;
 use crate::session::Registry;
 
@@ -34,12 +36,13 @@ use crate::session::Registry;
 pub struct App {
     /// All sessions
     pub registry: Registry,
+    bodies: Bodies,
 }
 
 impl App {
     /// An app without sessions.
     pub fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { registry: Registry::new(limits) })
+        Arc::new(Self { bodies: Bodies::new(&limits), registry: Registry::new(limits) })
     }
 
     /// What this server permits.

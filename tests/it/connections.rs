@@ -6,6 +6,7 @@ use chainrule::limits::Limits;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
 
 use crate::api::Api;
 
@@ -75,6 +76,81 @@ async fn a_client_that_reads_slowly_has_its_whole_answer() {
     }
     assert!(start.elapsed() > 2 * write_timeout, "it took {:?}", start.elapsed());
     assert!(is_whole(&String::from_utf8(bytes).unwrap()));
+}
+
+/// A request whose body of 1,000 bytes has arrived but for the last one.
+async fn almost_sent(api: &Api) -> TcpStream {
+    let mut stream = TcpStream::connect(api.address).await.unwrap();
+    let head = "POST /v1/explain HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 1000\r\n\r\n";
+    let body = format!("{head}{:<999}", r#"{"preset": "worked-example"}"#);
+    stream.write_all(body.as_bytes()).await.unwrap();
+    stream
+}
+
+/// Room for three bodies of 1,000 bytes, and three clients that take it but for 2 bytes.
+async fn crowded(bodies_timeout: Duration) -> (Api, Vec<TcpStream>) {
+    let limits = Limits { body_bytes: 1_000, bodies_bytes: 3_000, bodies_timeout, ..Limits::default() };
+    let api = Api::with(limits).await;
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        streams.push(almost_sent(&api).await);
+    }
+    (api, streams)
+}
+
+#[tokio::test]
+async fn the_bodies_of_all_requests_have_room_for_so_many_bytes() {
+    let (api, mut streams) = crowded(Duration::from_millis(200)).await;
+    // When the server has read what was sent is its own business, but it will have.
+    let start = Instant::now();
+    let refused = loop {
+        assert!(start.elapsed() < Duration::from_secs(20), "there is room for more than there should be");
+        let answer = api.post("/v1/explain", r#"{"no": 1}"#).await;
+        if answer.status != 400 {
+            break answer;
+        }
+    };
+    assert_eq!(refused.headers["retry-after"], "5");
+    refused.problem(503, "overloaded");
+    api.post("/v1/explain", "{ }").await.problem(503, "overloaded");
+    // Two bytes are left, and what has no body needs none.
+    api.post("/v1/explain", "{}").await.problem(400, "missing_field");
+    api.get("/v1/sessions").await.expect(200);
+    for stream in &mut streams {
+        stream.write_all(b" ").await.unwrap();
+        assert!(read_all(stream).await.starts_with("HTTP/1.1 200"));
+    }
+    api.post("/v1/explain", format!("{:<1000}", r#"{"preset": "worked-example"}"#)).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_body_waits_for_room() {
+    let (api, mut streams) = crowded(Duration::from_mins(1)).await;
+    let waiting = tokio::spawn(async move { api.post("/v1/explain", r#"{"preset": "worked-example"}"#).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    streams[0].write_all(b" ").await.unwrap();
+    waiting.await.unwrap().expect(200);
+    // One that is given up gives its room back too.
+    let limits =
+        Limits { body_bytes: 1_000, bodies_bytes: 0, body_timeout: Duration::from_millis(200), ..Limits::default() };
+    let api = Api::with(limits).await;
+    let _given_up = almost_sent(&api).await;
+    let _gone = almost_sent(&api).await;
+    api.post("/v1/explain", r#"{"preset": "worked-example"}"#).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_that_have_room_one_by_one_come_through_all_at_once() {
+    let limits = Limits { body_bytes: 1 << 20, bodies_bytes: 2 << 20, ..Limits::default() };
+    let api = Api::with(limits).await;
+    let start = r#"{"preset": "worked-example"}"#;
+    let body = start.to_owned() + &" ".repeat((1 << 20) - start.len());
+    let mut clients = JoinSet::new();
+    for _ in 0..20 {
+        let (api, body) = (api.clone(), body.clone());
+        clients.spawn(async move { api.post("/v1/explain", body).await.status });
+    }
+    assert_eq!(clients.join_all().await, [200; 20]);
 }
 
 /// Everything until the server closes the connection.
