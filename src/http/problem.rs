@@ -17,7 +17,7 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// A refusal: what is wrong, where, and what to do.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// A reference that stands for the code
+    /// Where the code is explained: a path on this server
     #[serde(rename = "type")]
     #[schema(schema_with = schema::prose)]
     kind: String,

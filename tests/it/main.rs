@@ -15,6 +15,7 @@ mod contract;
 mod examples;
 mod gradients;
 mod limits;
+mod problems;
 mod queries;
 mod refusals;
 mod rooms;
