@@ -1,61 +1,106 @@
-//! The refusals of an operation, as the API's document lists them.
+//! The refusals of each operation, as the API's document lists them: the codes that it can answer, and no others.
 
 use std::collections::BTreeMap;
 
-use axum::http::StatusCode;
 use utoipa::IntoResponses;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
-use super::code::Code;
+use super::code::Code::{self, *};
 use super::problem::PROBLEM_JSON;
 
-/// Any operation's: the server's own fault.
-pub struct Always;
-/// An operation that finds something by its path.
-pub struct OfPath;
-/// An operation that reads a body.
-pub struct OfBody;
-/// An operation that makes sessions.
-pub struct OfCreation;
+/// A path that takes no query.
+const NO_QUERY: &[Code] = &[UnknownField, InvalidQuery];
+/// A path that takes `trace`.
+const TRACE_QUERY: &[Code] = &[UnknownField, DuplicateField, UnknownValue, InvalidQuery];
+/// A path with a session's name.
+const NAMED: &[Code] = &[InvalidPath, InvalidName];
+/// A path with the name of a session that there must be.
+const SESSION: &[Code] = &[InvalidPath, InvalidName, SessionNotFound];
+/// Any body.
+const BODY: &[Code] = &[
+    MalformedJson,
+    WrongType,
+    UnknownField,
+    DuplicateField,
+    NumberOutOfRange,
+    InvalidBody,
+    RequestTimeout,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    Overloaded,
+];
+/// A body with a session's fields.
+const SPEC: &[Code] = &[
+    UnknownValue,
+    MissingField,
+    InvalidName,
+    ConflictingFields,
+    UnknownPreset,
+    WrongShape,
+    DuplicateName,
+    LossNeedsSoftmax,
+    NetworkTooLarge,
+];
+/// A body with a batch, and the pass over it.
+const BATCH: &[Code] =
+    &[UnknownValue, WrongShape, MissingData, BatchTooSmall, BatchTooLarge, NotAProbability, WorkTooLarge, NonFinite];
+/// A pass that may be asked what if.
+const WHAT_IF: &[Code] = &[MissingField, InvalidName, ConflictingFields, UnknownNumber, UnknownLayer, AnswerTooLarge];
+/// A body with parameters.
+const WEIGHTS: &[Code] =
+    &[UnknownValue, MissingField, InvalidName, WrongShape, DuplicateName, UnknownLayer, UnknownParameter];
 
-impl IntoResponses for Always {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        listed(&[StatusCode::INTERNAL_SERVER_ERROR])
-    }
+/// What an operation refuses, beside the server's own fault.
+macro_rules! refusals {
+    ($($operation:ident: $($codes:expr),*;)+) => {$(
+        #[doc = concat!("The refusals of ", stringify!($operation))]
+        pub struct $operation;
+
+        impl IntoResponses for $operation {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                let groups: &[&[Code]] = &[$($codes,)* &[InternalError]];
+                listed(groups)
+            }
+        }
+    )+};
 }
 
-impl IntoResponses for OfPath {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        listed(&[StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND])
-    }
+refusals! {
+    Probe: ;
+    ListPresets: NO_QUERY;
+    ShowPreset: NO_QUERY, &[InvalidPath, PresetNotFound];
+    ExplainProblem: NO_QUERY, &[InvalidPath, NotFound];
+    ListSessions: &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidName, InvalidQuery];
+    CreateSession: NO_QUERY, NAMED, BODY, SPEC, &[NameInUse, StoreFull];
+    CreateUnnamedSession: NO_QUERY, BODY, SPEC, &[StoreFull];
+    ShowSession: NO_QUERY, SESSION;
+    DeleteSession: NO_QUERY, SESSION;
+    Look: TRACE_QUERY, SESSION, BODY, BATCH, WHAT_IF;
+    Step: TRACE_QUERY, SESSION, BODY, BATCH, &[MissingField, ConflictingFields, AnswerTooLarge];
+    Explain: TRACE_QUERY, BODY, SPEC, BATCH, WHAT_IF;
+    ShowChain: NO_QUERY, SESSION, BODY, BATCH, &[MissingField, UnknownLayer, UnknownParameter, UnknownNumber];
+    ShowBlame: NO_QUERY, SESSION, BODY, BATCH, &[UnknownNumber, AnswerTooLarge];
+    ShowDepth: NO_QUERY, SESSION, BODY, BATCH, &[Underflow];
+    CheckGradients: NO_QUERY, SESSION, BODY, BATCH;
+    GradeOnSession: NO_QUERY, SESSION, BODY, BATCH, &[MissingField, UnknownNumber];
+    GradeStateless: NO_QUERY, BODY, SPEC, BATCH, &[UnknownNumber];
+    PlayTelephone: NO_QUERY, BODY, &[UnknownValue, MissingField, WrongShape, NetworkTooLarge, WorkTooLarge, NonFinite, Underflow];
+    ReadWeights: NO_QUERY, SESSION;
+    ReadLayerWeights: NO_QUERY, SESSION, &[LayerNotFound];
+    ReplaceWeights: NO_QUERY, SESSION, BODY, WEIGHTS;
+    ReplaceLayerWeights: NO_QUERY, SESSION, BODY, WEIGHTS, &[LayerNotFound];
 }
 
-impl IntoResponses for OfBody {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        listed(&[
-            StatusCode::BAD_REQUEST,
-            StatusCode::REQUEST_TIMEOUT,
-            StatusCode::PAYLOAD_TOO_LARGE,
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            StatusCode::UNPROCESSABLE_ENTITY,
-            StatusCode::SERVICE_UNAVAILABLE,
-        ])
+/// Responses with these codes, one a status, each described by the codes that it may carry.
+fn listed(groups: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
+    let mut descriptions = BTreeMap::<_, Vec<_>>::new();
+    for code in Code::ALL.iter().filter(|code| groups.iter().any(|group| group.contains(code))) {
+        let text = format!("`{}`: {}", code.as_str(), code.title());
+        descriptions.entry(code.status().as_str().to_owned()).or_default().push(text);
     }
-}
-
-impl IntoResponses for OfCreation {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        listed(&[StatusCode::INSUFFICIENT_STORAGE])
-    }
-}
-
-/// Responses of these statuses, each described by the codes that it may carry.
-fn listed(statuses: &[StatusCode]) -> BTreeMap<String, RefOr<Response>> {
-    let response = |status: StatusCode| {
-        let codes = Code::ALL.iter().filter(|code| code.status() == status);
-        let codes: Vec<_> = codes.map(|code| format!("`{}`: {}", code.as_str(), code.title())).collect();
+    let response = |codes: Vec<String>| {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
         ResponseBuilder::new().description(codes.join(" ")).content(PROBLEM_JSON, content).build().into()
     };
-    statuses.iter().map(|status| (status.as_str().to_owned(), response(*status))).collect()
+    descriptions.into_iter().map(|(status, codes)| (status, response(codes))).collect()
 }

@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use chainrule::http::{App, router, serve};
 use chainrule::limits::Limits;
@@ -72,11 +73,35 @@ impl Api {
     }
 }
 
+/// The answer. A refusal of an operation is one that the document lists for it.
 pub async fn send(request: RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
+    let (client, request) = request.build_split();
+    let request = request.unwrap();
+    let operation = operation(request.method(), request.url().path());
+    let response = client.execute(request).await.unwrap();
     let headers = response.headers().clone();
     let media_type = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
-    Answer { status: response.status().as_u16(), media_type, headers, text: response.text().await.unwrap() }
+    let status = response.status().as_u16();
+    let answer = Answer { status, media_type, headers, text: response.text().await.unwrap() };
+    if let (Some(operation), "application/problem+json") = (operation, answer.media_type.as_str()) {
+        let problem: Value = serde_json::from_str(&answer.text).unwrap();
+        let code = format!("`{}`", problem["code"].as_str().unwrap());
+        let listed = operation["responses"][status.to_string()]["description"].as_str().unwrap_or_default();
+        assert!(listed.contains(&code), "{} does not list {code} with {status}: {problem}", operation["operationId"]);
+    }
+    answer
+}
+
+/// The operation of the document that a request asks for.
+fn operation(method: &Method, path: &str) -> Option<&'static Value> {
+    static DOCUMENT: LazyLock<Value> =
+        LazyLock::new(|| serde_json::from_str(&chainrule::http::document().to_json().unwrap()).unwrap());
+    let fits = |template: &str| {
+        let (parts, of) = (path.split('/'), template.split('/'));
+        parts.clone().count() == of.clone().count() && parts.zip(of).all(|(part, of)| part == of || of.starts_with('{'))
+    };
+    let (_, item) = DOCUMENT["paths"].as_object()?.iter().find(|(template, _)| fits(template))?;
+    item.get(method.as_str().to_lowercase())
 }
 
 impl Answer {

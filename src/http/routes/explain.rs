@@ -20,7 +20,7 @@ use crate::http::body::Json;
 use crate::http::json;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
-use crate::http::responses::{Always, OfBody};
+use crate::http::responses;
 use crate::http::rows::Rows;
 use crate::http::spec_body::{NetworkBody, OptimizerBody, SessionBody};
 use crate::http::strict::{given, given_whole, given_word, objects};
@@ -81,7 +81,7 @@ objects!(ExplainBody);
 #[utoipa::path(post, path = "/v1/explain", tag = "passes", operation_id = "explain", params(TraceQuery),
     request_body(content = ExplainBody, description = "The network, or a preset, and the batch",
         example = json!({"preset": "worked-example"})),
-    responses((status = 200, description = "The whole trace.", body = PassAnswer), OfBody, Always))]
+    responses((status = 200, description = "The whole trace.", body = PassAnswer), responses::Explain))]
 pub async fn explain(
     State(app): State<Arc<App>>,
     Query(query): Query<TraceQuery>,

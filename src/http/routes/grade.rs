@@ -21,7 +21,7 @@ use crate::http::code::Code;
 use crate::http::extract::{Path, session_name};
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
-use crate::http::responses::{Always, OfBody, OfPath};
+use crate::http::responses;
 use crate::http::rows::Rows;
 use crate::http::spec_body::{NetworkBody, OptimizerBody, SessionBody};
 use crate::http::strict::{given, given_whole, given_word, objects};
@@ -127,7 +127,7 @@ objects!(GradeBody, StatelessGradeBody);
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
     request_body(content = GradeBody, description = "The batch and the claim",
         example = json!({"claim": {"forward": {"outputs": [[0.638]]}}})),
-    responses((status = 200, description = "Right or wrong, and why.", body = Grade), OfPath, OfBody, Always))]
+    responses((status = 200, description = "Right or wrong, and why.", body = Grade), responses::GradeOnSession))]
 pub async fn on_session(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
@@ -146,7 +146,7 @@ pub async fn on_session(
 #[utoipa::path(post, path = "/v1/grade", tag = "insights", operation_id = "grade",
     request_body(content = StatelessGradeBody, description = "The network, or a preset, the batch and the claim",
         example = json!({"preset": "worked-example", "claim": {"forward": {"outputs": [[0.638]]}}})),
-    responses((status = 200, description = "Right or wrong, and why.", body = Grade), OfBody, Always))]
+    responses((status = 200, description = "Right or wrong, and why.", body = Grade), responses::GradeStateless))]
 pub async fn stateless(State(app): State<Arc<App>>, Json(body): Json<StatelessGradeBody>) -> Result<Response, Problem> {
     let StatelessGradeBody { preset, network, loss, optimizer, seed, .. } = body;
     let session = SessionBody { preset, network, loss, optimizer, seed };

@@ -22,7 +22,7 @@ use crate::http::code::Code;
 use crate::http::extract::{Path, session_name};
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
-use crate::http::responses::{Always, OfBody, OfPath};
+use crate::http::responses;
 use crate::http::rows::Rows;
 use crate::http::strict::{given, given_whole, given_word, objects, whole};
 use crate::insight::blame::{self, Blame, blame};
@@ -158,7 +158,7 @@ objects!(ChainBody, WeightBody, BlameBody, SessionDepthBody, GradientCheckBody);
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
     request_body(content = ChainBody, description = "The batch and the weight",
         example = json!({"weight": {"layer": "hidden", "parameter": "weights", "index": [0, 0]}})),
-    responses((status = 200, description = "The chain rule, factor by factor.", body = Chain), OfPath, OfBody, Always))]
+    responses((status = 200, description = "The chain rule, factor by factor.", body = Chain), responses::ShowChain))]
 pub async fn show_chain(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
@@ -191,7 +191,7 @@ pub async fn show_chain(
 #[utoipa::path(post, path = "/v1/sessions/{name}/blame", tag = "insights", operation_id = "blame",
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
     request_body(content = BlameBody, description = "The batch, and which of its rows", example = json!({"example": 0})),
-    responses((status = 200, description = "What each unit received, layer by layer.", body = Blame), OfPath, OfBody, Always))]
+    responses((status = 200, description = "What each unit received, layer by layer.", body = Blame), responses::ShowBlame))]
 pub async fn show_blame(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
@@ -216,7 +216,7 @@ pub async fn show_blame(
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
     request_body(content = SessionDepthBody, description = "The batch",
         example = json!({"inputs": [[0.5, 0.3]], "targets": [[1.0]]})),
-    responses((status = 200, description = "Every dense layer, from the outputs down.", body = Depth), OfPath, OfBody, Always))]
+    responses((status = 200, description = "Every dense layer, from the outputs down.", body = Depth), responses::ShowDepth))]
 pub async fn show_depth(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
@@ -235,7 +235,7 @@ pub async fn show_depth(
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
     request_body(content = GradientCheckBody, description = "The batch, and how many parameters",
         example = json!({"inputs": [[0.5, 0.3]], "targets": [[1.0]]})),
-    responses((status = 200, description = "Analytic beside numeric.", body = GradientCheck), OfPath, OfBody, Always))]
+    responses((status = 200, description = "Analytic beside numeric.", body = GradientCheck), responses::CheckGradients))]
 pub async fn check_gradients(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,

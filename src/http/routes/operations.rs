@@ -14,7 +14,7 @@ use crate::engine::schema;
 use crate::engine::trace::FORMAT;
 use crate::http::App;
 use crate::http::json;
-use crate::http::responses::Always;
+use crate::http::responses;
 use crate::limits::Limits;
 
 /// That all is well.
@@ -84,21 +84,21 @@ pub struct LimitsView {
 
 /// Does the server live?
 #[utoipa::path(get, path = "/livez", tag = "operations", operation_id = "livez",
-    responses((status = 200, description = "It answers.", body = Health), Always))]
+    responses((status = 200, description = "It answers.", body = Health), responses::Probe))]
 pub async fn livez() -> Response {
     json::answer(StatusCode::OK, &Health { status: "ok" })
 }
 
 /// Is the server ready?
 #[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "readyz",
-    responses((status = 200, description = "It can keep sessions.", body = Health), Always))]
+    responses((status = 200, description = "It can keep sessions.", body = Health), responses::Probe))]
 pub async fn readyz() -> Response {
     json::answer(StatusCode::OK, &Health { status: "ok" })
 }
 
 /// What is this server?
 #[utoipa::path(get, path = "/v1/info", tag = "operations", operation_id = "info",
-    responses((status = 200, description = "Versions and limits.", body = Info), Always))]
+    responses((status = 200, description = "Versions and limits.", body = Info), responses::Probe))]
 pub async fn info(State(app): State<Arc<App>>) -> Response {
     let info = Info {
         name: env!("CARGO_PKG_NAME"),

@@ -26,7 +26,7 @@ use crate::http::extract::{Path, session_name};
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::query::Query;
-use crate::http::responses::{Always, OfBody, OfPath};
+use crate::http::responses;
 use crate::http::rows::Rows;
 use crate::http::spec_body::into_learning_rate;
 use crate::http::strict::{given, given_word, objects};
@@ -122,7 +122,7 @@ pub struct Heading {
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), TraceQuery),
     request_body(content = PassBody, description = "The batch; a preset brings its own",
         example = json!({"inputs": [[0.5, 0.3]], "targets": [[1.0]]})),
-    responses((status = 200, description = "The trace up to the outputs.", body = PassAnswer), OfPath, OfBody, Always))]
+    responses((status = 200, description = "The trace up to the outputs.", body = PassAnswer), responses::Look))]
 pub async fn forward(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
@@ -139,7 +139,7 @@ pub async fn forward(
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), TraceQuery),
     request_body(content = PassBody, description = "The batch; a preset brings its own",
         example = json!({"inputs": [[0.5, 0.3]], "targets": [[1.0]]})),
-    responses((status = 200, description = "The whole trace.", body = PassAnswer), OfPath, OfBody, Always))]
+    responses((status = 200, description = "The whole trace.", body = PassAnswer), responses::Look))]
 pub async fn backward(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
@@ -174,7 +174,7 @@ async fn look(app: &App, name: &str, extent: Extent, detail: Detail, body: PassB
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), TraceQuery),
     request_body(content = PassBody, description = "The batch; a preset brings its own",
         example = json!({"inputs": [[0.5, 0.3]], "targets": [[1.0]]})),
-    responses((status = 200, description = "The whole trace, and the loss afterwards.", body = PassAnswer), OfPath, OfBody, Always))]
+    responses((status = 200, description = "The whole trace, and the loss afterwards.", body = PassAnswer), responses::Step))]
 pub async fn step(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,

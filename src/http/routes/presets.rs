@@ -13,7 +13,7 @@ use crate::http::code::Code;
 use crate::http::extract::Path;
 use crate::http::json;
 use crate::http::problem::Problem;
-use crate::http::responses::{Always, OfPath};
+use crate::http::responses;
 use crate::http::spec_body::NetworkBody;
 use crate::session::{Data, PRESETS, Preset};
 
@@ -66,7 +66,7 @@ pub struct PresetView {
 
 /// List the presets
 #[utoipa::path(get, path = "/v1/presets", tag = "presets", operation_id = "list_presets",
-    responses((status = 200, description = "The presets there are.", body = PresetList), Always))]
+    responses((status = 200, description = "The presets there are.", body = PresetList), responses::ListPresets))]
 pub async fn list() -> Response {
     let entry = |preset: &Preset| PresetEntry { name: preset.name, title: preset.title };
     json::answer(StatusCode::OK, &PresetList { presets: PRESETS.iter().map(entry).collect() })
@@ -75,7 +75,7 @@ pub async fn list() -> Response {
 /// Show a preset
 #[utoipa::path(get, path = "/v1/presets/{name}", tag = "presets", operation_id = "show_preset",
     params(("name" = inline(schema::Name), Path, description = "The preset's name", example = "worked-example")),
-    responses((status = 200, description = "The preset.", body = PresetView), OfPath, Always))]
+    responses((status = 200, description = "The preset.", body = PresetView), responses::ShowPreset))]
 pub async fn show(Path(name): Path<String>) -> Result<Response, Problem> {
     let preset = Preset::find(&name).ok_or_else(|| {
         let known: Vec<_> = PRESETS.iter().map(|preset| preset.name).collect();

@@ -10,7 +10,7 @@ use crate::http::code::Code;
 use crate::http::extract::Path;
 use crate::http::json;
 use crate::http::problem::Problem;
-use crate::http::responses::{Always, OfPath};
+use crate::http::responses;
 
 /// A code of refusals explained.
 #[derive(Serialize, ToSchema)]
@@ -36,7 +36,7 @@ pub struct CodeView {
 /// What the code of a refusal means, and what to do. A refusal's `type` leads here.
 #[utoipa::path(get, path = "/problems/{code}", tag = "problems", operation_id = "explain_problem",
     params(("code" = inline(schema::Name), Path, description = "The code of a refusal", example = "wrong_shape")),
-    responses((status = 200, description = "What it means, and what to do.", body = CodeView), OfPath, Always))]
+    responses((status = 200, description = "What it means, and what to do.", body = CodeView), responses::ExplainProblem))]
 pub async fn show(Path(code): Path<String>) -> Result<Response, Problem> {
     let code = Code::find(&code).ok_or_else(|| {
         let known: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();

@@ -21,7 +21,7 @@ use crate::http::extract::{Path, session_name};
 use crate::http::json;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
-use crate::http::responses::{Always, OfBody, OfCreation, OfPath};
+use crate::http::responses;
 use crate::http::spec_body::{NetworkBody, SessionBody};
 use crate::session::{Created, Data, Session, SessionName};
 
@@ -107,9 +107,7 @@ pub struct Page {
         (status = 201, description = "The session is new.", body = SessionView,
             headers(("location" = inline(schema::UriPath), description = "Where it is found"))),
         (status = 200, description = "It was there already, made from the same body.", body = SessionView),
-        (status = 409, description = "`name_in_use`: a session of that name was made from another body.",
-            body = Problem, content_type = "application/problem+json"),
-        OfBody, OfCreation, Always))]
+        responses::CreateSession))]
 pub async fn create(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
@@ -128,7 +126,7 @@ pub async fn create(
     responses(
         (status = 201, description = "The session is new; its name is in the answer.", body = SessionView,
             headers(("location" = inline(schema::UriPath), description = "Where it is found"))),
-        OfBody, OfCreation, Always))]
+        responses::CreateUnnamedSession))]
 pub async fn create_unnamed(State(app): State<Arc<App>>, Json(body): Json<SessionBody>) -> Result<Response, Problem> {
     /// A name is taken by chance about once in 256 times at the most sessions that a server keeps.
     const TRIES: usize = 16;
@@ -165,9 +163,7 @@ async fn created(app: &App, session: &Session) -> Response {
 #[utoipa::path(get, path = "/v1/sessions", tag = "sessions", operation_id = "list_sessions", params(Page),
     responses(
         (status = 200, description = "A page of sessions.", body = SessionList),
-        (status = 400, description = "The query means nothing here.",
-            body = Problem, content_type = "application/problem+json"),
-        Always))]
+        responses::ListSessions))]
 pub async fn list(State(app): State<Arc<App>>, Query(page): Query<Page>) -> Result<Response, Problem> {
     let most = app.limits().page;
     let limit = page.limit.map_or(100.min(most), |limit| usize::try_from(limit).unwrap_or(usize::MAX));
@@ -191,7 +187,7 @@ pub async fn list(State(app): State<Arc<App>>, Query(page): Query<Page>) -> Resu
 /// Show a session
 #[utoipa::path(get, path = "/v1/sessions/{name}", tag = "sessions", operation_id = "show_session",
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
-    responses((status = 200, description = "What it is and where it stands.", body = SessionView), OfPath, Always))]
+    responses((status = 200, description = "What it is and where it stands.", body = SessionView), responses::ShowSession))]
 pub async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
     let session = app.registry.session(&session_name(&name)?)?;
     Ok(view(&app, StatusCode::OK, &session).await)
@@ -200,7 +196,7 @@ pub async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Resu
 /// Delete a session
 #[utoipa::path(delete, path = "/v1/sessions/{name}", tag = "sessions", operation_id = "delete_session",
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
-    responses((status = 204, description = "It is gone."), OfPath, Always))]
+    responses((status = 204, description = "It is gone."), responses::DeleteSession))]
 pub async fn delete(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
     app.registry.delete(&session_name(&name)?)?;
     Ok(StatusCode::NO_CONTENT.into_response())

@@ -18,7 +18,7 @@ use crate::http::body::Json;
 use crate::http::code::Code;
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
-use crate::http::responses::{Always, OfBody};
+use crate::http::responses;
 use crate::http::strict::{given, given_whole, objects, whole};
 use crate::insight::depth::{LayerDepth, Verdict, depth};
 use crate::limits::SEED_MAX;
@@ -86,7 +86,7 @@ const WIDTH_MAX: u64 = 1_024;
 #[utoipa::path(post, path = "/v1/depth", tag = "insights", operation_id = "depth",
     request_body(content = DepthBody, description = "Depth, width and seed",
         example = json!({"depth": 20, "width": 16, "seed": 0})),
-    responses((status = 200, description = "The variants, side by side.", body = DepthView), OfBody, Always))]
+    responses((status = 200, description = "The variants, side by side.", body = DepthView), responses::PlayTelephone))]
 pub async fn play(State(app): State<Arc<App>>, Json(body): Json<DepthBody>) -> Result<Response, Problem> {
     /// One dense layer's row.
     const ROW_BYTES: u64 = 512;

@@ -19,7 +19,7 @@ use crate::http::code::Code;
 use crate::http::extract::{Path, session_name};
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
-use crate::http::responses::{Always, OfBody, OfPath};
+use crate::http::responses;
 use crate::http::rows::Rows;
 use crate::http::strict::{given, given_step, given_word, objects};
 use crate::session::{Live, Session, SessionName};
@@ -153,7 +153,7 @@ objects!(WeightsBody, LayerWeightsBody, ParametersBody, RunningBody);
 /// Read all parameters
 #[utoipa::path(get, path = "/v1/sessions/{name}/weights", tag = "weights", operation_id = "read_weights",
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
-    responses((status = 200, description = "The parameters of every layer.", body = WeightsView), OfPath, Always))]
+    responses((status = 200, description = "The parameters of every layer.", body = WeightsView), responses::ReadWeights))]
 pub async fn read(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
     let session = app.registry.session(&session_name(&name)?)?;
     let view = WeightsView::of(&session, &session.live());
@@ -164,7 +164,7 @@ pub async fn read(State(app): State<Arc<App>>, Path(name): Path<String>) -> Resu
 #[utoipa::path(get, path = "/v1/sessions/{name}/weights/{layer}", tag = "weights", operation_id = "read_layer_weights",
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"),
         ("layer" = inline(schema::Name), Path, description = "The layer's name", example = "hidden")),
-    responses((status = 200, description = "The parameters of this layer.", body = WeightsView), OfPath, Always))]
+    responses((status = 200, description = "The parameters of this layer.", body = WeightsView), responses::ReadLayerWeights))]
 pub async fn read_layer(
     State(app): State<Arc<App>>,
     Path((name, layer)): Path<(String, String)>,
@@ -182,7 +182,7 @@ pub async fn read_layer(
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
     request_body(content = WeightsBody, description = "The new values",
         example = json!({"layers": [{"name": "hidden", "parameters": {"weights": [[0.4, 0.3], [0.2, 0.5]]}}]})),
-    responses((status = 200, description = "All parameters, after the change.", body = WeightsView), OfPath, OfBody, Always))]
+    responses((status = 200, description = "All parameters, after the change.", body = WeightsView), responses::ReplaceWeights))]
 pub async fn replace(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
@@ -203,7 +203,7 @@ pub async fn replace(
     request_body(content = WeightsBody, description = "The new values, under this layer's name",
         example = json!({"layers": [{"name": "hidden", "parameters": {"weights": [[0.4, 0.3], [0.2, 0.5]]}}]})),
     responses((status = 200, description = "The parameters of this layer, after the change.", body = WeightsView),
-        OfPath, OfBody, Always))]
+        responses::ReplaceLayerWeights))]
 pub async fn replace_layer(
     State(app): State<Arc<App>>,
     Path((name, layer)): Path<(String, String)>,
