@@ -10,7 +10,8 @@ requirements.txt:
     python3 tests/golden/pytorch.py
 
 Each case is one line: `create` makes the session, then come the calls, each with its request and the part of the
-answer that PyTorch can say. Networks are in pytorch_cases.py, pytorch_layers.py and pytorch_optimizers.py.
+answer that PyTorch can say. Networks are in pytorch_cases.py, pytorch_layers.py and pytorch_optimizers.py. Besides, it
+makes pytorch-telephone.json, from pytorch_telephone.py.
 """
 
 import torch
@@ -18,7 +19,8 @@ import torch
 import pytorch_cases
 import pytorch_layers
 import pytorch_optimizers
-from fixture import made_by, write_packed
+import pytorch_telephone
+from fixture import made_by, write, write_packed
 from pytorch_cases import Case
 from pytorch_session import Session
 
@@ -48,3 +50,5 @@ if __name__ == "__main__":
         ("pytorch-optimizers.json.gz", pytorch_optimizers),
     ):
         write_packed(name, {"made_by": made}, "cases", [run(case) for case in of.cases()])
+    made = made_by(__file__, "torch", "numpy", "mpmath")
+    write("pytorch-telephone.json", {"made_by": made, "variants": pytorch_telephone.games()})
