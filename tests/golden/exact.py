@@ -87,8 +87,8 @@ def erf(x: float) -> float:
 
 
 def _erf_enclosed(x: iv.mpf) -> iv.mpf:
-    """2/√π·e^(−x²)·Σ 2ⁿx^(2n+1)/(2n+1)!!. All terms have one sign, and once each is at most half of the one before, what
-    is left out is no more than the last one taken in."""
+    """2/√π·e^(−x²)·Σ 2ⁿx^(2n+1)/(2n+1)!!. All terms have one sign; once each is at most half of the one before, what
+    is left out is no more than the last one."""
     term = total = x
     n = 0
     while True:
