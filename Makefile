@@ -42,7 +42,8 @@ golden: .venv/ready
 	$(PYTHON) tests/golden/worked_example.py
 	$(PYTHON) tests/golden/numpy_random.py
 	$(PYTHON) tests/golden/math_functions.py
-	@echo 'Renewed. tests/golden/pytorch.py wants an environment of its own: tests/golden/requirements.txt.'
+	$(PYTHON) tests/golden/telephone.py
+	@echo 'Renewed, but for the pytorch files: tests/golden/README.md says how.'
 	git diff --stat
 
 .venv/ready: tests/python/requirements.txt .tools/packages
