@@ -61,7 +61,7 @@ impl Seen {
 }
 
 /// The quantities of a step in which `tamper` changes what it wants, in the loss afterwards too: who makes a mistake on
-/// the way up makes it every time. Nothing where the mistake overflows.
+/// the way up makes it every time. Nothing where the mistake overflows; a loss afterwards that does is not a number.
 pub(super) fn imitate(
     pass: &Pass,
     targets: &Targets,
@@ -80,13 +80,21 @@ pub(super) fn imitate(
         seen.0.insert(spot.pointer, matrix);
     };
     let (mut seen, mut seen_afterwards) = (Seen::default(), Seen::default());
-    let (trace, _) = pass
-        .step_tapped(targets, &mut |place, values| touch(&mut seen, place, values), &mut |place, values| {
-            touch(&mut seen_afterwards, place, values);
-        })
-        .ok()?;
-    Some(quantities(&trace))
+    let step = pass.step_tapped(targets, &mut |place, values| touch(&mut seen, place, values), &mut |place, values| {
+        touch(&mut seen_afterwards, place, values);
+    });
+    if let Ok((trace, _)) = step {
+        return Some(quantities(&trace));
+    }
+    // A step too wild to have a loss afterwards has all other numbers.
+    let mut seen = Seen::default();
+    let trace = pass.backward_tapped(targets, &mut |place, values| touch(&mut seen, place, values)).ok()?;
+    let loss_after = Quantity { pointer: LOSS_AFTER.into(), shape: vec![], values: vec![f64::NAN] };
+    Some(quantities(&trace).into_iter().chain([loss_after]).collect())
 }
+
+/// The last quantity of a step.
+const LOSS_AFTER: &str = "/update/loss_after";
 
 fn spot<'a>(place: &Place, layers: &'a [NamedLayer]) -> Spot<'a> {
     let names = place.names();
