@@ -37,7 +37,7 @@ TUTORIAL = {"a2": "b", "h1": "h", "a1": "a"}
 
 
 class Graph:
-    """`uppers` names for each variable those computed from it; `entered` the variable that a layer's parameters enter."""
+    """`uppers`: for each variable those computed from it; `entered`: the variable that a layer's parameters enter."""
 
     def __init__(self, trace: dict):
         self.uppers: dict[str, list[tuple[str, Edge, str]]] = {"E": []}

@@ -2,7 +2,6 @@
 
 import random
 from dataclasses import dataclass
-from functools import cached_property
 
 from conftest import Client
 from grade_claims import FAR, Claimed, Told, as_written
@@ -30,7 +29,15 @@ CASES = [
     ((3, 3, 3, 3), ("tanh", "sigmoid", "softmax"), "cross_entropy", SGD, 1, True, 0),
     ((4, 3), ("softmax",), "cross_entropy", {**ADAM, "weight_decay": 0.1}, 5, True, 1),
     ((3, 4, 2), ("tanh", "linear"), "half_squared_error", {**MOMENTUM, "weight_decay": 0.2}, 5, True, 1),
-    ((3, 4, 2), ("sigmoid", "linear"), "mean_squared_error", {**ADAM, "kind": "adamw", "weight_decay": 0.3}, 1, True, 1),
+    (
+        (3, 4, 2),
+        ("sigmoid", "linear"),
+        "mean_squared_error",
+        {**ADAM, "kind": "adamw", "weight_decay": 0.3},
+        1,
+        True,
+        1,
+    ),
 ]
 
 

@@ -22,7 +22,7 @@ Number = tuple[str, str, float | None]
 
 
 class Claimed(NamedTuple):
-    """A claimed number: its quantity, its own pointer, itself, and a unit of its last place as far as its text tells."""
+    """A claimed number: its quantity, its own pointer, itself, and a unit of its last place as its text tells."""
 
     quantity: str
     pointer: str

@@ -97,7 +97,12 @@ def step(network: Network, x: Matrix, y: Matrix, wrong: Wrong = RIGHT) -> tuple[
     later = replace(network, layers=after[::-1], steps=network.steps + 1)
     loss_after = losses(later, climb(later, x, wrong)[-1]["h"], y, wrong)[1]
     forward = [
-        {"name": up["layer"].name, "parameters": parameters(up["layer"]), "pre_activations": up["a"], "outputs": up["h"]}
+        {
+            "name": up["layer"].name,
+            "parameters": parameters(up["layer"]),
+            "pre_activations": up["a"],
+            "outputs": up["h"],
+        }
         | ({"derivatives": up["slopes"]["told"]} if up["slopes"] and up["layer"].activation != "softmax" else {})
         for up in ups
     ]
@@ -171,10 +176,14 @@ def updated(network: Network, layer: Layer, gradients: dict, wrong: Wrong) -> tu
         if name == "bias" and wrong.bias_times == "change":
             change = scaled(change, len(layer.weights))
         after = [[w + c for w, c in zip(*rows, strict=True)] for rows in zip(values, change, strict=True)]
-        update[name] = {"change": change, "after": after} if name == "weights" else {
-            "change": change[0],
-            "after": after[0],
-        }
+        update[name] = (
+            {"change": change, "after": after}
+            if name == "weights"
+            else {
+                "change": change[0],
+                "after": after[0],
+            }
+        )
     learned = {name: one["after"] for name, one in update.items()}
     return update, replace(layer, weights=learned["weights"], bias=learned.get("bias"), memory=memory)
 

@@ -40,9 +40,7 @@ def walked(factors: list[dict], example: int) -> tuple:
 
 def crosses_examples(graph: Graph, variable: str) -> bool:
     """Whether a batch normalization with the batch's own statistics stands between a variable and the loss."""
-    return any(
-        formula == BATCH_NORM or crosses_examples(graph, upper) for upper, _, formula in graph.uppers[variable]
-    )
+    return any(formula == BATCH_NORM or crosses_examples(graph, upper) for upper, _, formula in graph.uppers[variable])
 
 
 def test_the_worked_example_is_the_tutorials_product(server: Client):

@@ -1,4 +1,4 @@
-"""Depth: every figure out of the trace, the verdict by its documented thresholds, and the four variants side by side."""
+"""Depth: every figure out of the trace, the verdict by its documented thresholds, the four variants side by side."""
 
 import math
 

@@ -203,7 +203,9 @@ def test_forward_alone_is_answered_to_its_end(server: Client):
     trace = server.post(path, {})
     changed = overlaid(trace, what_if(server, path, {}, {"at": "/forward/layers/0/outputs/0/1", "set": 0.0}))
     holds_but_for(changed, "/forward/layers/0/outputs/0/1")
-    assert changed["forward"]["layers"][1]["pre_activations"] == [[trace["forward"]["layers"][0]["outputs"][0][0] * 0.6]]
+    assert changed["forward"]["layers"][1]["pre_activations"] == [
+        [trace["forward"]["layers"][0]["outputs"][0][0] * 0.6]
+    ]
     # What is set to what it was makes no difference.
     assert what_if(server, path, {}, {"at": "/forward/inputs/0/0", "set": 0.5}) == []
 

@@ -78,7 +78,7 @@ pub(super) const CONVENTIONS: [Convention; 3] = [
 ];
 
 /// Texts and settings of a trace that are not numbers to be judged.
-const NOT_JUDGED: [&str; 13] = [
+const NOT_JUDGED: [&str; 14] = [
     "format",
     "session",
     "step",
@@ -89,6 +89,7 @@ const NOT_JUDGED: [&str; 13] = [
     "statistics",
     "epsilon",
     "rate",
+    "momentum",
     "timestep",
     "state_hash",
     "shortcut_kind",
