@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use chainrule::http::{App, router, serve};
 use chainrule::limits::Limits;
@@ -15,6 +16,7 @@ use tokio::net::TcpListener;
 #[derive(Clone)]
 pub struct Api {
     pub address: SocketAddr,
+    pub app: Arc<App>,
     client: Client,
 }
 
@@ -38,8 +40,9 @@ impl Api {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let app = App::new(limits.clone());
-        tokio::spawn(async move { serve(listener, router(app), &limits, pending()).await });
-        Self { address, client: Client::new() }
+        let router = router(Arc::clone(&app));
+        tokio::spawn(async move { serve(listener, router, &limits, pending()).await });
+        Self { address, app, client: Client::new() }
     }
 
     pub fn url(&self, path: &str) -> String {

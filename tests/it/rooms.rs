@@ -29,12 +29,12 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// Every source file with its room (at the top level its own name), its path and its text.
 fn files() -> Vec<(String, PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
-    sources(&root, &mut found);
+    sources(&src, &mut found);
     let mut files = Vec::new();
     for path in found {
-        let relative = path.strip_prefix(&root).unwrap().to_owned();
+        let relative = path.strip_prefix(&src).unwrap().to_owned();
         let room = Path::new(relative.iter().next().unwrap()).file_stem().unwrap().to_str().unwrap().to_owned();
         files.push((room, relative, fs::read_to_string(&path).unwrap()));
     }
