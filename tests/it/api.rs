@@ -104,6 +104,14 @@ impl Answer {
         }
         problem
     }
+
+    /// A problem that lies at one place of the request, whose detail says this.
+    #[track_caller]
+    pub fn fault(self, status: u16, code: &str, pointer: &str, says: &str) {
+        let problem = self.problem(status, code);
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(says), "{problem} says {says:?}");
+    }
 }
 
 /// A fixture, or any other file of the repository.

@@ -14,6 +14,7 @@ mod contract;
 mod estimates;
 mod examples;
 mod gradients;
+mod layers;
 mod limits;
 mod networks;
 mod raw;
