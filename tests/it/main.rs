@@ -14,6 +14,7 @@ mod contract;
 mod estimates;
 mod examples;
 mod gradients;
+mod insights;
 mod layers;
 mod limits;
 mod modes;

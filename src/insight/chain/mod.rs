@@ -12,7 +12,7 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::NoSuchExample;
-use crate::engine::layer::{LayerBackward, LayerForward, NamedLayer};
+use crate::engine::layer::{LayerBackward, LayerForward, LayerKind, NamedLayer};
 use crate::engine::matrix::Matrix;
 use crate::engine::model::Model;
 use crate::engine::name::LayerName;
@@ -147,12 +147,16 @@ pub struct ChainLimits {
     pub numbers: u64,
 }
 
-/// The most bytes that so many paths can take as JSON: two factors a layer, that of the loss and that of the weight.
+/// The most bytes that so many paths can take as JSON: one factor a layer, two of a dense one, that of the loss and
+/// that of the weight.
 pub fn bytes(model: &Model, top: u64) -> u64 {
     const FACTOR_BYTES: u64 = 256;
     /// The number of all paths has so many digits at the most.
     const COUNT_BYTES: u64 = 10_000;
-    let factors = |named: &&NamedLayer| 2 * (FACTOR_BYTES + named.name.as_str().len() as u64);
+    let factors = |named: &&NamedLayer| {
+        let factors = if named.layer.kind() == LayerKind::Dense { 2 } else { 1 };
+        factors * (FACTOR_BYTES + named.name.as_str().len() as u64)
+    };
     let path: u64 = 2 * FACTOR_BYTES + model.all_layers().iter().map(factors).sum::<u64>();
     COUNT_BYTES + top * path
 }
