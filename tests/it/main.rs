@@ -26,3 +26,4 @@ mod rooms;
 mod server;
 mod sessions;
 mod weights;
+mod what_if;
