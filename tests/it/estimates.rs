@@ -9,7 +9,10 @@ use chainrule::engine::mode::Mode;
 use chainrule::engine::optimizer::OptimizerKind;
 use chainrule::engine::pass::Pass;
 use chainrule::engine::summary::TraceSummary;
+use chainrule::engine::tensor::ParameterName;
 use chainrule::engine::trace::{Trace, Values};
+use chainrule::insight::blame::{self, blame};
+use chainrule::insight::chain::{self, ChainLimits, ChainRequest, chain};
 use proptest::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
@@ -109,6 +112,30 @@ proptest! {
         prop_assert!(looked_at >= 4, "{looked_at} traces");
         prop_assert!(longest_text(model.spec()) + HEADING as u64 <= spec_bytes(&model));
         prop_assert!(parameters_bytes(model.layers()) >= 27 * model.parameters() as u64);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn an_insight_is_never_longer_than_its_estimate(case in case(), top in 1..60_usize) {
+        let model = case.model();
+        let found = traces(&case, Mode::Train);
+        prop_assume!(found.len() == 4);
+        let trace = &found[3].1;
+        let limits = ChainLimits { work: u64::MAX, numbers: u64::MAX };
+        for named in model.all_layers().into_iter().filter(|named| named.layer.size().parameters > 0) {
+            let (parameter, index) = match named.layer.kind() {
+                LayerKind::Dense | LayerKind::Residual => (ParameterName::Weights, vec![0, 0]),
+                _ => (ParameterName::Gamma, vec![0]),
+            };
+            let request = ChainRequest { layer: named.name.clone(), parameter, index, example: 1, top };
+            let (long, told) = (longest_text(&chain(trace, &request, limits).unwrap()), chain::bytes(&model, top as u64) - 9_990);
+            prop_assert!(long <= told, "the chain of {}: {long} against {told}", named.name);
+        }
+        let (long, told) = (longest_text(&blame(trace, 1).unwrap()), blame::bytes(&model));
+        prop_assert!(long <= told, "blame: {long} against {told}");
     }
 }
 

@@ -25,5 +25,6 @@ mod refusals;
 mod rooms;
 mod server;
 mod sessions;
+mod untouched;
 mod weights;
 mod what_if;
