@@ -7,9 +7,9 @@
 use thiserror::Error;
 
 use super::difference::{Difference, differences};
-use crate::engine::cost::Extent;
-use crate::engine::layer::LayerForward;
+use crate::engine::cost::{Cost, Extent};
 use crate::engine::layer::normalization::Statistics;
+use crate::engine::layer::{LayerForward, NamedLayer};
 use crate::engine::model::{Model, Targets};
 use crate::engine::name::LayerName;
 use crate::engine::pass::{Pass, PassError};
@@ -174,4 +174,21 @@ fn apply(overrides: &mut [Resolved], place: &str, mut values: ValuesMut) {
             }
         }
     }
+}
+
+/// The most bytes that the differences of such a pass can take as JSON: a pointer and two numbers for each of its
+/// numbers.
+pub fn bytes(model: &Model, cost: Cost) -> u64 {
+    /// `{"pointer":"/update/layers/999/parameters/weights/state/after/second_moment/65535/65535","was":…,"is":…},`
+    const DIFFERENCE: u64 = 150;
+    /// `/layers/999`, for each block that a layer stands in.
+    const INSIDE: u64 = 11;
+    fn blocks(layers: &[NamedLayer]) -> u64 {
+        let within =
+            |named: &NamedLayer| if named.layer.inner().is_empty() { 0 } else { 1 + blocks(named.layer.inner()) };
+        layers.iter().map(within).max().unwrap_or(0)
+    }
+    /// What stands around them: the format, and what was set.
+    const AROUND: u64 = 100 * 512;
+    AROUND + cost.numbers * (DIFFERENCE + INSIDE * blocks(model.layers()))
 }

@@ -1,13 +1,8 @@
 //! Bad input gets a clear refusal, with a code for programs and a pointer to the place, and loses nothing.
 
-use std::time::Duration;
-
-use chainrule::limits::Limits;
 use reqwest::Method;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::api::{Api, send};
 
@@ -361,36 +356,4 @@ async fn no_refusal_of_the_framework_escapes() {
     }
     let compressed = api.request(Method::POST, "/v1/explain").header(CONTENT_ENCODING, "gzip").body("{}");
     send(compressed).await.problem(415, "unsupported_media_type");
-}
-
-#[tokio::test]
-async fn a_body_that_does_not_arrive_is_given_up() {
-    let limits = Limits { body_timeout: Duration::from_millis(200), ..Limits::default() };
-    let api = Api::with(limits).await;
-    let mut stream = TcpStream::connect(api.address).await.unwrap();
-    stream.write_all(b"POST /v1/explain HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{").await.unwrap();
-    let answer = read_all(&mut stream).await;
-    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
-    assert!(answer.contains("application/problem+json") && answer.contains("request_timeout"), "{answer}");
-}
-
-#[tokio::test]
-async fn a_silent_client_is_given_up() {
-    let limits = Limits { head_timeout: Duration::from_millis(200), ..Limits::default() };
-    let api = Api::with(limits).await;
-    for head in ["", "P", "POST /v1/explain HTTP/1.1\r\nhost:"] {
-        let mut stream = TcpStream::connect(api.address).await.unwrap();
-        stream.write_all(head.as_bytes()).await.unwrap();
-        let ended = tokio::time::timeout(Duration::from_secs(20), read_all(&mut stream)).await;
-        assert!(ended.is_ok(), "the connection that sent {head:?} is closed");
-    }
-    api.get("/livez").await.expect(200);
-}
-
-/// Everything until the server closes the connection.
-async fn read_all(stream: &mut TcpStream) -> String {
-    let mut bytes = Vec::new();
-    // A reset is an end too.
-    let _ = stream.read_to_end(&mut bytes).await;
-    String::from_utf8_lossy(&bytes).into_owned()
 }
