@@ -10,6 +10,9 @@ use std::time::Duration;
 pub struct Limits {
     /// Bytes of a request body. A batch of 1,000 rows of 784 inputs is about 15 MB of text.
     pub body_bytes: usize,
+    /// Bytes of all request bodies that are being received or read, together: eight of the largest. With the numbers
+    /// that are read from them that is about 1 GB.
+    pub bodies_bytes: usize,
     /// Bytes of an answer, estimated from its count of numbers before anything is computed. The full trace of
     /// 784-128-64-10 with a batch of 32 is about 12 MB by that estimate.
     pub answer_bytes: u64,
@@ -45,6 +48,8 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Time for a client to send a whole request body.
     pub body_timeout: Duration,
+    /// Time that a request waits for room for its body. Whoever was there before has sent its own by then.
+    pub bodies_timeout: Duration,
     /// Time for a client to take any part of an answer that waits for it.
     pub write_timeout: Duration,
     /// Time that running requests are given when the server is asked to stop.
@@ -55,6 +60,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 32 << 20,
+            bodies_bytes: 256 << 20,
             answer_bytes: 64 << 20,
             multiply_adds: 10_000_000_000,
             pass_numbers: 50_000_000,
@@ -71,6 +77,7 @@ impl Default for Limits {
             connections: 10_000,
             head_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(30),
+            bodies_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(10),
         }
@@ -97,6 +104,10 @@ pub const FAULTS_NAMED: usize = 20;
 
 /// Characters of a text in a refusal: what a client sent is quoted, but not all of it.
 pub const TEXT_CHARACTERS: usize = 4_096;
+
+/// Seconds after which a client may try again where there was no room: what crowds a server for longer than that will
+/// crowd it for a while.
+pub const RETRY_SECONDS: u64 = 5;
 
 /// Bytes that one number takes in an answer at the most, in a row of its own: `[-2.2250738585072014e-308],`.
 pub const NUMBER_BYTES: u64 = 27;

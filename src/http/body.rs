@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use super::App;
+use super::bodies::too_large;
 use super::code::Code;
 use super::diagnose;
 use super::problem::Problem;
@@ -24,9 +23,10 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for Json<T> {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
         check_media_type(&head.headers)?;
-        let bytes = receive(&head.headers, body, app.limits()).await?;
-        let length = Length::of(bytes.len() as u64, app.limits().inline_answer_bytes);
-        app.registry.compute().run(Work::Text, length, move || parse(&bytes)).await.map(Self)
+        check_announced(&head.headers, app.limits())?;
+        let received = app.bodies.receive(body, app.limits()).await?;
+        let length = Length::of(received.bytes.len() as u64, app.limits().inline_answer_bytes);
+        app.registry.compute().run(Work::Text, length, move || parse(&received.bytes)).await.map(Self)
     }
 }
 
@@ -56,22 +56,8 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(Code::UnsupportedMediaType, detail))
 }
 
-/// The whole body, within its size and time.
-async fn receive(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<Vec<u8>, Problem> {
-    let limit = limits.body_bytes;
-    let too_large =
-        || Problem::new(Code::BodyTooLarge, format!("a body has at most {limit} bytes; send fewer rows at a time"));
+/// A body that says that it is too large need not be sent.
+fn check_announced(headers: &HeaderMap, limits: &Limits) -> Result<(), Problem> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limit as u64) {
-        return Err(too_large());
-    }
-    match tokio::time::timeout(limits.body_timeout, Limited::new(body, limit).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes().into()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => Err(Problem::new(Code::InvalidBody, format!("the body could not be received: {error}"))),
-        Err(_) => {
-            let seconds = limits.body_timeout.as_secs();
-            Err(Problem::new(Code::RequestTimeout, format!("the body did not arrive within {seconds} s")))
-        }
-    }
+    if announced.is_some_and(|length| length > limits.body_bytes as u64) { Err(too_large(limits)) } else { Ok(()) }
 }

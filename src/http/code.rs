@@ -1,4 +1,4 @@
-//! The one table of refusals: every code with its status and what it means.
+//! The one table of refusals: every code with its status, what it means and what to do.
 //!
 //! 400: the request cannot be read as what the API describes. 422: it can be read, and cannot be done.
 
@@ -8,7 +8,7 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 macro_rules! codes {
-    ($($variant:ident $text:literal $status:ident $title:literal,)+) => {
+    ($($variant:ident $text:literal $status:ident $title:literal $explanation:literal $remedy:literal,)+) => {
         /// A stable code: programs decide by it, never by a text.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Code {
@@ -18,6 +18,11 @@ macro_rules! codes {
         impl Code {
             /// Every code.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The code of that text.
+            pub fn find(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|code| code.as_str() == text)
+            }
 
             /// The code on the wire.
             pub fn as_str(self) -> &'static str {
@@ -39,50 +44,173 @@ macro_rules! codes {
                     $(Self::$variant => $title,)+
                 }
             }
+
+            /// What has happened, in a paragraph.
+            pub fn explanation(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $explanation,)+
+                }
+            }
+
+            /// What to do about it, in a paragraph.
+            pub fn remedy(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $remedy,)+
+                }
+            }
         }
     };
 }
 
 codes! {
-    MalformedJson "malformed_json" BAD_REQUEST "The body is not JSON.",
-    WrongType "wrong_type" BAD_REQUEST "A value is of another type than the field takes.",
-    UnknownValue "unknown_value" BAD_REQUEST "A text is none of those that the field takes.",
-    UnknownField "unknown_field" BAD_REQUEST "The body has a field that means nothing here.",
-    MissingField "missing_field" BAD_REQUEST "A field that must be there is missing.",
-    DuplicateField "duplicate_field" BAD_REQUEST "A field stands twice in one object.",
-    NumberOutOfRange "number_out_of_range" BAD_REQUEST "A number lies outside the range that the field takes.",
-    InvalidName "invalid_name" BAD_REQUEST "A name does not have the form of one.",
-    InvalidPath "invalid_path" BAD_REQUEST "The path cannot be read.",
-    InvalidQuery "invalid_query" BAD_REQUEST "The query cannot be read.",
-    InvalidBody "invalid_body" BAD_REQUEST "The body could not be received.",
-    NotFound "not_found" NOT_FOUND "There is nothing at this path.",
-    SessionNotFound "session_not_found" NOT_FOUND "There is no session of that name.",
-    LayerNotFound "layer_not_found" NOT_FOUND "The network has no layer of that name.",
-    PresetNotFound "preset_not_found" NOT_FOUND "There is no preset of that name.",
-    MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "This path does not answer to that method.",
-    RequestTimeout "request_timeout" REQUEST_TIMEOUT "The body took too long to arrive.",
-    NameInUse "name_in_use" CONFLICT "A session of that name was made from another body.",
-    BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is larger than this server takes.",
-    UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The body is in a form that this path does not take.",
-    WrongShape "wrong_shape" UNPROCESSABLE_ENTITY "Numbers stand in a shape that does not fit the network.",
-    ConflictingFields "conflicting_fields" UNPROCESSABLE_ENTITY "Two fields cannot stand together.",
-    NetworkTooLarge "network_too_large" UNPROCESSABLE_ENTITY "The network is larger than this server takes.",
-    BatchTooSmall "batch_too_small" UNPROCESSABLE_ENTITY "The batch has too few examples for its own statistics.",
-    BatchTooLarge "batch_too_large" UNPROCESSABLE_ENTITY "The batch is larger than this server takes.",
-    WorkTooLarge "work_too_large" UNPROCESSABLE_ENTITY "The request would compute for too long.",
-    AnswerTooLarge "answer_too_large" UNPROCESSABLE_ENTITY "The answer would be larger than this server gives.",
-    DuplicateName "duplicate_name" UNPROCESSABLE_ENTITY "Two layers have one name.",
-    UnknownLayer "unknown_layer" UNPROCESSABLE_ENTITY "The body names a layer that the network does not have.",
-    UnknownParameter "unknown_parameter" UNPROCESSABLE_ENTITY "The body names a parameter that the layer does not have.",
-    UnknownNumber "unknown_number" UNPROCESSABLE_ENTITY "The body points at a number that there is not.",
-    UnknownPreset "unknown_preset" UNPROCESSABLE_ENTITY "The body names a preset that there is not.",
-    MissingData "missing_data" UNPROCESSABLE_ENTITY "The pass needs inputs or targets that were not given.",
-    LossNeedsSoftmax "loss_needs_softmax" UNPROCESSABLE_ENTITY "The loss reads probabilities, and the last layer does not end in softmax.",
-    NotAProbability "not_a_probability" UNPROCESSABLE_ENTITY "The loss reads probabilities, and a number is none.",
-    NonFinite "non_finite" UNPROCESSABLE_ENTITY "A number overflowed or is undefined; nothing was changed.",
-    Underflow "underflow" UNPROCESSABLE_ENTITY "A number is too small for a double to hold all its digits.",
-    InternalError "internal_error" INTERNAL_SERVER_ERROR "The server met an error of its own; nothing was changed.",
-    StoreFull "store_full" INSUFFICIENT_STORAGE "The server keeps as much as it may.",
+    MalformedJson "malformed_json" BAD_REQUEST "The body is not JSON."
+        "The body breaks the grammar of JSON, so nothing in it can be read."
+        "The detail says at which line and column reading stopped. JSON has no comments, no trailing commas, no NaN, \
+         and double quotes alone.",
+    WrongType "wrong_type" BAD_REQUEST "A value is of another type than the field or parameter takes."
+        "Where one type stands, another is needed: a text in the place of a number, null in the place of a value, an \
+         array in the place of an object."
+        "Look at the pointer, or at the parameter that the detail names, and write what the detail says was \
+         expected. Leave a field out instead of writing null.",
+    UnknownValue "unknown_value" BAD_REQUEST "A text is none of those that the field or parameter takes."
+        "The field or parameter takes one of a few words, and this is none of them."
+        "The detail lists the words, and names the one that was probably meant.",
+    UnknownField "unknown_field" BAD_REQUEST "The request has a field or parameter that means nothing here."
+        "A field or parameter has a name that nothing here reads. It is refused, for a typo in learning_rate would \
+         otherwise train with another one."
+        "The detail lists the names that are known here; correct the name or leave it out.",
+    MissingField "missing_field" BAD_REQUEST "A field that must be there is missing."
+        "An object lacks a field that has no default."
+        "The detail names the field and the pointer the object; add it.",
+    DuplicateField "duplicate_field" BAD_REQUEST "A field stands twice in one object, or a parameter in one query."
+        "The same name stands twice, and one of the two values would be lost."
+        "Remove one of the two.",
+    NumberOutOfRange "number_out_of_range" BAD_REQUEST
+        "A number lies outside the range that the field or parameter takes."
+        "The number is of the right type and lies outside the range that makes sense here, or is larger than a \
+         double can hold."
+        "The detail gives the range, and the pointer or the parameter's name the place.",
+    InvalidName "invalid_name" BAD_REQUEST "A name does not have the form of one."
+        "A name is 1 to 63 of a-z, 0-9, dot, underscore and hyphen, and starts with a letter or a digit. This one is \
+         not."
+        "Choose a name of that form; upper case and spaces are not part of it.",
+    InvalidPath "invalid_path" BAD_REQUEST "The path cannot be read."
+        "A part of the path is not UTF-8 once its percent signs are resolved."
+        "Encode the name's UTF-8 bytes, or better use a name that needs no percent signs.",
+    InvalidQuery "invalid_query" BAD_REQUEST "The query cannot be read."
+        "What stands behind the question mark is not UTF-8 once its percent signs are resolved."
+        "Encode the UTF-8 bytes of names and values; most clients do so by themselves.",
+    InvalidBody "invalid_body" BAD_REQUEST "The body could not be received."
+        "The connection broke, or the body's framing was wrong, before all of the body was here."
+        "Send the request again; if it happens again, look at what stands between the client and the server.",
+    NotFound "not_found" NOT_FOUND "There is nothing at this path."
+        "No route of this server has that path."
+        "GET /docs shows every path, and /openapi.yaml lists them for programs. A slash at the end makes another \
+         path.",
+    SessionNotFound "session_not_found" NOT_FOUND "There is no session of that name."
+        "The path names a session that this server does not have: it was never made, was deleted, or was kept in the \
+         memory of a server that has stopped."
+        "GET /v1/sessions lists what there is; PUT /v1/sessions/{name} makes one.",
+    LayerNotFound "layer_not_found" NOT_FOUND "The network has no layer of that name."
+        "The session is there, and its network has no layer of the name in the path."
+        "The detail lists the layers; one without a name of its own is called layer1, layer2 and so on from the \
+         inputs up.",
+    PresetNotFound "preset_not_found" NOT_FOUND "There is no preset of that name."
+        "The path names a preset that this version does not have."
+        "GET /v1/presets lists them.",
+    MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "This path does not answer to that method."
+        "The path exists, and answers to other methods than this one."
+        "The header Allow of the answer lists them.",
+    RequestTimeout "request_timeout" REQUEST_TIMEOUT "The body took too long to arrive."
+        "The body was announced and did not arrive within the time that the server waits."
+        "Send it again, over a faster way or in smaller pieces: fewer rows at a time.",
+    NameInUse "name_in_use" CONFLICT "A session of that name was made from another body."
+        "A session of that name exists and was made from another body. Making it again from the same body would have \
+         answered it as it stands."
+        "Choose another name, or delete the session first.",
+    BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is larger than this server takes."
+        "The body has more bytes than one request may have."
+        "Send fewer rows at a time, or weights layer by layer. GET /v1/info tells the limits.",
+    UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE
+        "The body is in a form that this path does not take."
+        "The content type says that the body is not JSON, or the body is compressed."
+        "Send JSON as application/json, uncompressed; curl --json does so. A body without a content type is taken as \
+         JSON too.",
+    WrongShape "wrong_shape" UNPROCESSABLE_ENTITY "Numbers stand in a shape that does not fit the network."
+        "Every number is one, and there are too many or too few of them in a row or a column for this network."
+        "The detail gives the shape that is needed and the one that came. Inputs and targets are one row an example; \
+         weights are one row a unit below.",
+    ConflictingFields "conflicting_fields" UNPROCESSABLE_ENTITY "Two fields cannot stand together."
+        "Each field is right alone; together, or with this kind of layer or optimizer, one of them would be without \
+         effect."
+        "The detail says which; leave one of the two out.",
+    NetworkTooLarge "network_too_large" UNPROCESSABLE_ENTITY "The network is larger than this server takes."
+        "The network has more inputs, layers, units or parameters than this server takes."
+        "The detail gives the limit; GET /v1/info tells all of them.",
+    BatchTooSmall "batch_too_small" UNPROCESSABLE_ENTITY "The batch has too few examples for its own statistics."
+        "Batch normalization in training takes mean and variance over the batch, and one example has no variance."
+        "Send at least two examples, or ask with \"mode\": \"eval\", which takes the running statistics.",
+    BatchTooLarge "batch_too_large" UNPROCESSABLE_ENTITY "The batch is larger than this server takes."
+        "The batch has more rows than one request may have."
+        "Send it in several requests; the detail gives the limit.",
+    WorkTooLarge "work_too_large" UNPROCESSABLE_ENTITY "The request would compute for too long."
+        "The request was counted before anything was computed, and would take longer, or keep more numbers in \
+         memory, than one request may."
+        "Send fewer rows, or ask for less; the detail gives both figures.",
+    AnswerTooLarge "answer_too_large" UNPROCESSABLE_ENTITY "The answer would be larger than this server gives."
+        "The answer was estimated before anything was computed, and has more bytes than one answer may have."
+        "Ask with trace=summary or trace=none, or send fewer rows, as the detail says.",
+    DuplicateName "duplicate_name" UNPROCESSABLE_ENTITY "Two layers have one name."
+        "Two layers of one network, or of one list of weights, have the same name, so that neither could be asked \
+         for."
+        "Give each a name of its own; the pointer shows the second one.",
+    UnknownLayer "unknown_layer" UNPROCESSABLE_ENTITY "The body names a layer that the network does not have."
+        "The body names a layer, and the network has none of that name."
+        "GET /v1/sessions/{name} lists the layers; one without a name of its own is called layer1, layer2 and so on \
+         from the inputs up.",
+    UnknownParameter "unknown_parameter" UNPROCESSABLE_ENTITY
+        "The body names a parameter that the layer does not have."
+        "The layer is there, and has no parameter of that kind: a dense layer has weights and perhaps a bias, a \
+         normalization gamma and beta."
+        "GET /v1/sessions/{name}/weights shows which layer has which.",
+    UnknownNumber "unknown_number" UNPROCESSABLE_ENTITY "The body points at a number that there is not."
+        "A pointer or an index in the body leads to no number: it lies beyond the end, or names what this trace does \
+         not have."
+        "Indices count from 0. The trace itself shows which places there are: ask for it in full first.",
+    UnknownPreset "unknown_preset" UNPROCESSABLE_ENTITY "The body names a preset that there is not."
+        "The body names a preset that this version does not have."
+        "The detail lists them, and so does GET /v1/presets.",
+    MissingData "missing_data" UNPROCESSABLE_ENTITY "The pass needs inputs or targets that were not given."
+        "The pass needs inputs, and mostly targets; the body has not both, and the session has no data of a preset \
+         to fall back on."
+        "Give inputs and targets. Only forward can do without targets.",
+    LossNeedsSoftmax "loss_needs_softmax" UNPROCESSABLE_ENTITY
+        "The loss reads probabilities, and the last layer does not end in softmax."
+        "cross_entropy reads the outputs as probabilities that sum to one, which softmax alone makes."
+        "Give the last layer the activation softmax, or choose another loss.",
+    NotAProbability "not_a_probability" UNPROCESSABLE_ENTITY "The loss reads probabilities, and a number is none."
+        "The loss takes logarithms of what it reads, so targets, and for binary cross-entropy outputs too, lie \
+         between 0 and 1. One does not."
+        "Give targets between 0 and 1; let the last layer end in sigmoid or softmax.",
+    NonFinite "non_finite" UNPROCESSABLE_ENTITY "A number overflowed or is undefined; nothing was changed."
+        "A sum, product or function passed the largest double, or has no value. The field non_finite names the first \
+         such number and what it was computed from. The session is as it was."
+        "Mostly the learning rate or the inputs are too large: lower the one, scale the other, or start with smaller \
+         weights.",
+    Underflow "underflow" UNPROCESSABLE_ENTITY "A number is too small for a double to hold all its digits."
+        "An error or delta on its way down was so small that a double lost digits of it, or all: how much the depth \
+         weakens it cannot be told from such numbers."
+        "Ask with fewer layers, or with weights and inputs nearer to 1.",
+    InternalError "internal_error" INTERNAL_SERVER_ERROR "The server met an error of its own; nothing was changed."
+        "The server met a defect of its own. Nothing was changed by this request."
+        "It is not the request's fault; the server's log says more, and a report with the request helps.",
+    Overloaded "overloaded" SERVICE_UNAVAILABLE "The server has more to do at the moment than it can hold."
+        "The bodies of all requests together take all the room that the server has for them, and this one waited in \
+         vain. Nothing was changed."
+        "Send it again after the seconds that the header Retry-After names.",
+    StoreFull "store_full" INSUFFICIENT_STORAGE "The server keeps as much as it may."
+        "The server keeps as many sessions, or as many parameters of all sessions together, as it may."
+        "Delete sessions that nobody needs; GET /v1/sessions lists them.",
 }
 
 impl Serialize for Code {

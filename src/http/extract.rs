@@ -1,9 +1,7 @@
-//! Paths and queries coming in: axum's own readers, whose refusals are problems too.
+//! Paths coming in: axum's own reader, whose refusals are problems too.
 
-use axum::extract::{FromRequestParts, Request, path::ErrorKind, rejection::PathRejection};
+use axum::extract::{FromRequestParts, path::ErrorKind, rejection::PathRejection};
 use axum::http::request::Parts;
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
 use super::code::Code;
@@ -26,31 +24,6 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
                 kind => Problem::new(Code::InvalidPath, format!("the path cannot be read: {kind}")),
             }),
             Err(error) => Err(Problem::new(Code::InvalidPath, error.to_string())),
-        }
-    }
-}
-
-/// The query; a field that it does not know is refused.
-pub struct Query<T>(pub T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        match axum::extract::Query::from_request_parts(parts, state).await {
-            Ok(axum::extract::Query(value)) => Ok(Self(value)),
-            Err(error) => Err(Problem::new(Code::InvalidQuery, error.body_text())),
-        }
-    }
-}
-
-/// For paths that take no query.
-pub async fn no_query(request: Request, next: Next) -> Response {
-    match request.uri().query() {
-        None | Some("") => next.run(request).await,
-        Some(query) => {
-            let detail = format!("this path takes no query, and there is {query:?} behind its ?");
-            Problem::new(Code::InvalidQuery, detail).into_response()
         }
     }
 }

@@ -1,7 +1,9 @@
 //! HTTP: routes, refusals, readers and writers. No loop over numbers in here.
 
+mod bodies;
 mod body;
 mod code;
+mod complaint;
 mod diagnose;
 mod docs;
 mod extract;
@@ -9,6 +11,7 @@ mod healthcheck;
 mod json;
 mod openapi;
 mod problem;
+mod query;
 mod refusal;
 mod responses;
 mod routes;
@@ -25,6 +28,7 @@ pub use openapi::document;
 pub use server::serve;
 pub use stack::router;
 
+use self::bodies::Bodies;
 use crate::limits::Limits;
 use crate::session::Registry;
 
@@ -32,12 +36,13 @@ use crate::session::Registry;
 pub struct App {
     /// All sessions
     pub registry: Registry,
+    bodies: Bodies,
 }
 
 impl App {
     /// An app without sessions.
     pub fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { registry: Registry::new(limits) })
+        Arc::new(Self { bodies: Bodies::new(&limits), registry: Registry::new(limits) })
     }
 
     /// What this server permits.

@@ -10,10 +10,10 @@ use utoipa_axum::routes;
 use std::sync::Arc;
 
 use super::App;
-use super::extract::no_query;
 use super::problem::{Fault, Problem};
+use super::query::no_query;
 use super::routes::what_if::WhatIfView;
-use super::routes::{explain, grade, insights, operations, passes, presets, sessions, telephone, weights};
+use super::routes::{explain, grade, insights, operations, passes, presets, problems, sessions, telephone, weights};
 use crate::engine::layer::activation::{ActivationBackward, ActivationForward};
 use crate::engine::layer::dense::{DenseBackward, DenseForward};
 use crate::engine::layer::dropout::{DropoutBackward, DropoutForward};
@@ -44,6 +44,7 @@ use crate::engine::trace::RunningUpdate;
         (name = "insights", description = "Why a number is what it is; nothing changes"),
         (name = "weights", description = "A session's parameters"),
         (name = "presets", description = "Networks with data and a story, ready to be asked"),
+        (name = "problems", description = "What the codes of refusals mean"),
         (name = "operations", description = "For operators"),
     )
 )]
@@ -72,6 +73,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(weights::read_layer, weights::replace_layer))
         .routes(routes!(presets::list))
         .routes(routes!(presets::show))
+        .routes(routes!(problems::show))
         .route_layer(from_fn(no_query));
     // Probes may put what they like behind these.
     let operations = OpenApiRouter::new()

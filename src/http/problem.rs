@@ -1,6 +1,6 @@
 //! The one form of every refusal: RFC 9457 `application/problem+json`.
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use super::code::Code;
 use super::json;
 use crate::engine::non_finite::NonFinite;
 use crate::engine::schema;
-use crate::limits::{FAULTS_NAMED, TEXT_CHARACTERS};
+use crate::limits::{FAULTS_NAMED, RETRY_SECONDS, TEXT_CHARACTERS};
 
 /// The media type of a refusal.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -17,7 +17,7 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// A refusal: what is wrong, where, and what to do.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// A reference that stands for the code
+    /// Where the code is explained: a path on this server
     #[serde(rename = "type")]
     #[schema(schema_with = schema::prose)]
     kind: String,
@@ -112,6 +112,10 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // A refusal consists of texts and finite numbers, which are always written.
         let body = json::bytes(&self).unwrap_or_default();
-        (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body).into_response()
+        let mut response = (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
+        if self.code == Code::Overloaded {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+        }
+        response
     }
 }

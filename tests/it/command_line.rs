@@ -1,6 +1,6 @@
 //! The command as an operator uses it: flags, environment, first line, health, stop.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_chainrule");
@@ -131,4 +131,48 @@ fn a_term_signal_ends_it_well() {
     let mut log = String::new();
     server.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
     assert!(log.contains("stopped"), "{log}");
+}
+
+/// The most memory that a process has held so far, in bytes.
+fn peak_memory(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn a_bad_body_takes_no_more_memory_than_its_size_says() {
+    const MOST: usize = 8 << 20;
+    let filled = |start: &str, part: &str, end: &str| {
+        format!("{start}{}{end}", part.repeat((MOST - start.len() - end.len()) / part.len()))
+    };
+    for (body, code) in [
+        (filled(r#"{"inputs": ["#, "[0],", r#"["x"]]}"#), "wrong_type"),
+        (filled(r#"{"inputs": ["#, "[0],", r#"[0]], "no": 1}"#), "unknown_field"),
+        (filled(r#"{"no": ["#, "[0],", "[0]]}"), "unknown_field"),
+        (filled(r#"{"no": ["#, "{},", "{}]}"), "unknown_field"),
+        (filled(r#"{"inputs": ["#, "[0],", "[0]"), "malformed_json"),
+        (filled(r#"{"inputs": ["#, "[0],", "[1e999]]}"), "number_out_of_range"),
+        (filled(r#"{""#, "k", r#"": 1}"#), "unknown_field"),
+        (filled(r#"{"loss": ""#, "k", r#""}"#), "unknown_value"),
+        (filled(r#"{"seed": "#, "9", "}"), "number_out_of_range"),
+    ] {
+        let server = Server::start(Command::new(BINARY).args(["--listen", "127.0.0.1:0"]));
+        let before = peak_memory(server.child.id());
+        let mut stream = std::net::TcpStream::connect(&server.address).unwrap();
+        let head = format!(
+            "POST /v1/explain HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400"), "{}", &answer[..answer.len().min(400)]);
+        assert!(answer.contains(&format!(r#""code":"{code}""#)), "{code}: {}", &answer[..answer.len().min(400)]);
+        // The body as it arrives and in one piece, the numbers read from it as they grow, and what the allocator
+        // keeps. A tree of it would take forty times its size.
+        let more = peak_memory(server.child.id()) - before;
+        assert!(more < 12 * MOST as u64, "{code}: {more} bytes more than before for {}…", &body[..40]);
+    }
 }

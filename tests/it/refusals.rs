@@ -357,3 +357,31 @@ async fn no_refusal_of_the_framework_escapes() {
     let compressed = api.request(Method::POST, "/v1/explain").header(CONTENT_ENCODING, "gzip").body("{}");
     send(compressed).await.problem(415, "unsupported_media_type");
 }
+
+#[tokio::test]
+async fn what_a_client_sent_is_shown_and_not_sent_back_whole() {
+    let api = Api::start().await;
+    api.put("/v1/sessions/demo", r#"{"preset": "worked-example"}"#).await.expect(201);
+    let long = "é".repeat(5_000);
+    let cut = |text: &Value| {
+        let text = text.as_str().unwrap();
+        assert_eq!((text.chars().count(), text.ends_with('…')), (4_096, true), "{text}");
+    };
+    let body = json!({ &long: 1 }).to_string();
+    let problem = api.put("/v1/sessions/new", body).await.problem(400, "unknown_field");
+    cut(&problem["errors"][0]["pointer"]);
+    let body = json!({"layers": [{"name": &long, "parameters": {}}]}).to_string();
+    api.put("/v1/sessions/demo/weights", body).await.problem(400, "invalid_name");
+    cut(&api.get(&format!("/{long}")).await.problem(404, "not_found")["detail"]);
+    cut(&api.get(&format!("/v1/sessions/demo/weights/{long}")).await.problem(404, "layer_not_found")["detail"]);
+    api.get(&format!("/v1/sessions/{long}")).await.problem(400, "invalid_name");
+    for query in [format!("{long}=1"), format!("limit={long}"), format!("after={long}")] {
+        let answer = api.get(&format!("/v1/sessions?{query}")).await;
+        assert_eq!(answer.status, 400);
+        assert!(answer.text.chars().count() < 3 * 4_096, "{}", answer.text);
+    }
+    // As long as it may be is shown as it is.
+    let name = "k".repeat(4_095);
+    let problem = api.put("/v1/sessions/new", json!({ &name: 1 }).to_string()).await.problem(400, "unknown_field");
+    assert_eq!(problem["errors"][0]["pointer"], format!("/{name}"));
+}

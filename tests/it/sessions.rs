@@ -118,12 +118,6 @@ async fn a_listing_goes_on_where_it_stopped() {
     assert_eq!((names(&third), &third["next"]), (vec!["e".into()], &Value::Null));
     let whole = api.get("/v1/sessions?limit=5").await.expect(200);
     assert_eq!((names(&whole).len(), &whole["next"]), (5, &Value::Null), "a full page that is the last one");
-    for query in ["limit=0", "limit=1001"] {
-        api.get(&format!("/v1/sessions?{query}")).await.problem(400, "number_out_of_range");
-    }
-    for query in ["limit=x", "limt=2"] {
-        api.get(&format!("/v1/sessions?{query}")).await.problem(400, "invalid_query");
-    }
     api.get("/v1/sessions?after=A").await.problem(400, "invalid_name");
 }
 
@@ -232,7 +226,7 @@ async fn less_of_a_trace_can_be_asked_for() {
     let keys: Vec<_> = none.as_object().unwrap().keys().cloned().collect();
     assert_eq!(keys, ["format", "loss", "session", "step", "update"]);
     assert!(none["update"]["loss_after"].as_f64() < none["loss"]["value"].as_f64());
-    api.post("/v1/sessions/demo/step?trace=some", "{}").await.problem(400, "invalid_query");
+    api.post("/v1/sessions/demo/step?trace=some", "{}").await.problem(400, "unknown_value");
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::Complaint;
 use crate::http::code::Code;
+use crate::http::complaint::Complaint;
 
 /// Where a complaint lies while it passes through the JSON reader.
 pub(super) type Stash = Cell<Option<Complaint>>;

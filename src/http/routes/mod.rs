@@ -6,6 +6,7 @@ pub mod insights;
 pub mod operations;
 pub mod passes;
 pub mod presets;
+pub mod problems;
 pub mod sessions;
 pub mod telephone;
 pub mod weights;

@@ -17,9 +17,10 @@ use crate::engine::state::StateHash;
 use crate::http::App;
 use crate::http::body::Json;
 use crate::http::code::Code;
-use crate::http::extract::{Path, Query, session_name};
+use crate::http::extract::{Path, session_name};
 use crate::http::json;
 use crate::http::problem::Problem;
+use crate::http::query::Query;
 use crate::http::responses::{Always, OfBody, OfCreation, OfPath};
 use crate::http::spec_body::{NetworkBody, SessionBody};
 use crate::session::{Created, Data, Session, SessionName};
@@ -93,7 +94,7 @@ pub struct Page {
     after: Option<String>,
     /// Entries in the page; 100 if left out
     #[param(schema_with = schema::page, required = false)]
-    limit: Option<usize>,
+    limit: Option<u64>,
 }
 
 /// Make a session
@@ -164,16 +165,18 @@ async fn created(app: &App, session: &Session) -> Response {
 #[utoipa::path(get, path = "/v1/sessions", tag = "sessions", operation_id = "list_sessions", params(Page),
     responses(
         (status = 200, description = "A page of sessions.", body = SessionList),
-        (status = 400, description = "`invalid_query`, `invalid_name` or `number_out_of_range`.",
+        (status = 400, description = "The query means nothing here.",
             body = Problem, content_type = "application/problem+json"),
         Always))]
 pub async fn list(State(app): State<Arc<App>>, Query(page): Query<Page>) -> Result<Response, Problem> {
     let most = app.limits().page;
-    let limit = page.limit.unwrap_or(100.min(most));
+    let limit = page.limit.map_or(100.min(most), |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     if limit == 0 || limit > most {
-        return Err(Problem::new(Code::NumberOutOfRange, format!("limit lies between 1 and {most}")));
+        let detail = format!("the query's limit: a whole number from 1 to {most} was expected");
+        return Err(Problem::new(Code::NumberOutOfRange, detail));
     }
-    let after = page.after.as_deref().map(session_name).transpose()?;
+    let after = page.after.as_deref().map(SessionName::parse).transpose();
+    let after = after.map_err(|error| Problem::new(Code::InvalidName, format!("the query's after: {error}")))?;
     let (found, more) = app.registry.list(after.as_ref(), limit);
     let next = if more { found.last().map(|session| session.name.clone()) } else { None };
     let entry = |session: crate::session::SessionSummary| SessionEntry {

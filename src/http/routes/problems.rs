@@ -1,0 +1,53 @@
+//! What the codes of refusals mean: where a refusal's `type` leads.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::engine::schema;
+use crate::http::code::Code;
+use crate::http::extract::Path;
+use crate::http::json;
+use crate::http::problem::Problem;
+use crate::http::responses::{Always, OfPath};
+
+/// A code of refusals explained.
+#[derive(Serialize, ToSchema)]
+pub struct CodeView {
+    /// The stable code
+    code: Code,
+    /// The HTTP status that it comes with
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What it means, in a line
+    #[schema(schema_with = schema::prose)]
+    title: &'static str,
+    /// What has happened
+    #[schema(schema_with = schema::prose)]
+    explanation: &'static str,
+    /// What to do about it
+    #[schema(schema_with = schema::prose)]
+    remedy: &'static str,
+}
+
+/// Explain a refusal
+///
+/// What the code of a refusal means, and what to do. A refusal's `type` leads here.
+#[utoipa::path(get, path = "/problems/{code}", tag = "problems", operation_id = "explain_problem",
+    params(("code" = inline(schema::Name), Path, description = "The code of a refusal", example = "wrong_shape")),
+    responses((status = 200, description = "What it means, and what to do.", body = CodeView), OfPath, Always))]
+pub async fn show(Path(code): Path<String>) -> Result<Response, Problem> {
+    let code = Code::find(&code).ok_or_else(|| {
+        let known: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        Problem::new(Code::NotFound, format!("there is no code of that name; known are {}", known.join(", ")))
+    })?;
+    let view = CodeView {
+        code,
+        status: code.status().as_u16(),
+        title: code.title(),
+        explanation: code.explanation(),
+        remedy: code.remedy(),
+    };
+    Ok(json::answer(StatusCode::OK, &view))
+}
