@@ -222,7 +222,7 @@ async fn a_page_has_a_largest_size() {
     }
     for query in ["limit=4", "limit=0"] {
         let problem = api.get(&format!("/v1/sessions?{query}")).await.problem(400, "number_out_of_range");
-        assert!(problem["detail"].as_str().unwrap().contains("between 1 and 3"), "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains("from 1 to 3"), "{problem}");
     }
     let api = Api::start().await;
     api.get("/v1/sessions?limit=1000").await.expect(200);
