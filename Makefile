@@ -14,23 +14,25 @@ help:
 	@echo 'make golden          renew openapi.yaml and the fixtures that need no PyTorch'
 
 run:
+	@command -v cc >/dev/null || { echo 'A C compiler is needed for the mathematical functions: apt install gcc libc6-dev'; exit 1; }
 	cargo run --release --locked
 
 test: lint test-rust test-python
 	@echo
 	@echo 'All tests passed. Next: make run, or make test-container.'
 
-lint: .tools/cargo-deny
+lint: .tools/packages .tools/cargo-deny
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- --deny warnings
 	.tools/cargo-deny --log-level error check bans licenses sources
 
-test-rust:
+test-rust: .tools/packages
 	cargo test --locked
 
-test-python: .venv/ready .tools/qemu
-	cargo build --locked
-	CHAINRULE_BINARY=target/debug/chainrule $(PYTHON) -m pytest -q -p no:cacheprovider tests/python
+# The release, whose bits are the ones that ship.
+test-python: .venv/ready
+	cargo build --release --locked
+	CHAINRULE_BINARY=target/release/chainrule $(PYTHON) -m pytest -q -p no:cacheprovider tests/python
 
 test-container:
 	tests/container/run
@@ -40,18 +42,19 @@ golden: .venv/ready
 	$(PYTHON) tests/golden/worked_example.py
 	$(PYTHON) tests/golden/numpy_random.py
 	$(PYTHON) tests/golden/math_functions.py
-	@echo 'Renewed. tests/golden/pytorch.py wants an environment of its own: tests/golden/requirements.txt.'
+	$(PYTHON) tests/golden/telephone.py
+	@echo 'Renewed, but for the pytorch files: tests/golden/README.md says how.'
 	git diff --stat
 
-.venv/ready: tests/python/requirements.txt
-	python3 -c 'import venv' || { apt-get update -qq && apt-get install -y -qq python3-venv; }
+.venv/ready: tests/python/requirements.txt .tools/packages
 	python3 -m venv .venv
 	.venv/bin/pip install -q -r tests/python/requirements.txt
 	touch $@
 
-# An emulated older CPU, for the promise that every CPU gives the same bits.
-.tools/qemu:
-	command -v qemu-x86_64 >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq qemu-user; }
+# What the tests call, from Debian's packages: a C compiler, venv, curl, kill, and an emulated older CPU, for the
+# promise that every CPU gives the same bits.
+.tools/packages: tests/packages
+	tests/packages
 	mkdir -p .tools && touch $@
 
 .tools/cargo-deny:

@@ -51,8 +51,9 @@ pub fn cost(model: &Model, examples: usize, extent: Extent) -> Cost {
         }
     }
     let outputs = model.layers().last().map_or(0, |layer| layer.layer.size().outputs as u64);
-    // The outputs once more, the targets, and the loss.
-    numbers += examples * (2 * outputs + 1) + 2;
+    // The outputs once more, the targets, and the loss before and after; a norm and a scale where gradients are clipped.
+    let clip = if optimizer.clip_norm.is_some() { 2 } else { 0 };
+    numbers += examples * (2 * outputs + 1) + 2 + clip;
     let products = match extent {
         Extent::Forward => products,
         Extent::Backward => 3 * products,

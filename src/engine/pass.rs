@@ -65,7 +65,7 @@ impl Pass<'_> {
     /// All of it, the state after it, and the loss that the same batch has then: in the same mode, with the same
     /// numbers dropped.
     pub fn step(&self, targets: &Targets) -> Result<(Trace, State), PassError> {
-        self.run_step(targets, &mut Tap::none())
+        self.run_step(targets, &mut Tap::none(), &mut Tap::none())
     }
 
     /// `forward` with a tap in it.
@@ -78,9 +78,14 @@ impl Pass<'_> {
         self.run_backward(targets, &mut Tap::new(touch))
     }
 
-    /// `step` with a tap in it; the loss afterwards is computed without it.
-    pub fn step_tapped(&self, targets: &Targets, touch: &mut Touch) -> Result<(Trace, State), PassError> {
-        self.run_step(targets, &mut Tap::new(touch))
+    /// `step` with a tap in it, and another one in the forward pass that gives the loss afterwards.
+    pub fn step_tapped(
+        &self,
+        targets: &Targets,
+        touch: &mut Touch,
+        afterwards: &mut Touch,
+    ) -> Result<(Trace, State), PassError> {
+        self.run_step(targets, &mut Tap::new(touch), &mut Tap::new(afterwards))
     }
 
     fn run_forward(&self, targets: Option<&Targets>, tap: &mut Tap) -> Result<Trace, PassError> {
@@ -106,12 +111,13 @@ impl Pass<'_> {
         self.finite(trace)
     }
 
-    fn run_step(&self, targets: &Targets, tap: &mut Tap) -> Result<(Trace, State), PassError> {
+    fn run_step(&self, targets: &Targets, tap: &mut Tap, afterwards: &mut Tap) -> Result<(Trace, State), PassError> {
         let mut trace = self.run_backward(targets, tap)?;
         let after = self.state_after(&trace);
         // The masks are those of the step itself: the number of updates is the one before it.
         let tried = State::new(after.layers().to_vec(), self.state.updates());
-        let again = Pass { state: &tried, ..*self }.forward(Some(targets)).map_err(PassError::after_the_update)?;
+        let again = Pass { state: &tried, ..*self };
+        let again = again.run_forward(Some(targets), afterwards).map_err(PassError::after_the_update)?;
         if let (Some(update), Some(loss)) = (&mut trace.update, again.loss) {
             update.loss_after = Some(loss.value);
         }

@@ -138,7 +138,7 @@ impl From<ChainError> for Problem {
             ChainError::Layer(_) => ("/weight/layer", Code::UnknownLayer),
             ChainError::Parameter { .. } => ("/weight/parameter", Code::UnknownParameter),
             ChainError::Index { .. } => ("/weight/index", Code::UnknownNumber),
-            ChainError::TooMuchWork { .. } => ("/top", Code::WorkTooLarge),
+            ChainError::TooMuchWork { .. } | ChainError::TooManyNumbers { .. } => ("/top", Code::WorkTooLarge),
         };
         Fault::new(pointer, code, text).into()
     }

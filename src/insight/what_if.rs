@@ -1,16 +1,20 @@
 //! What if? A pass with some of its numbers set to others, beside the same pass as it was.
 //!
 //! A number is set as soon as it has been computed, before anything is computed from it; everything behind it follows.
+//! The loss after a step is another pass: there what is given (data, masks, running statistics) is otherwise again, and
+//! an ablated unit is still missing; what is computed is computed anew.
 
 use thiserror::Error;
 
 use super::difference::{Difference, differences};
-use crate::engine::cost::Extent;
+use crate::engine::cost::{Cost, Extent};
+use crate::engine::layer::normalization::Statistics;
+use crate::engine::layer::{LayerForward, NamedLayer};
 use crate::engine::model::{Model, Targets};
 use crate::engine::name::LayerName;
 use crate::engine::pass::{Pass, PassError};
 use crate::engine::tap::{Touch, ValuesMut};
-use crate::engine::trace::Trace;
+use crate::engine::trace::{Place, Trace};
 
 /// One thing that is otherwise.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,12 +52,14 @@ pub enum WhatIfError {
 }
 
 /// An override that knows which quantity it changes.
+#[derive(Clone)]
 struct Resolved {
     quantity: String,
     change: Change,
     done: bool,
 }
 
+#[derive(Clone)]
 enum Change {
     Number { index: Vec<usize>, set: f64 },
     Column(usize),
@@ -70,8 +76,11 @@ pub fn what_if(
     for (which, wanted) in overrides.iter().enumerate() {
         resolved.push(resolve(pass.model, which, wanted)?);
     }
-    let before = run(pass, targets, extent, None)?;
-    let after = run(pass, targets, extent, Some(&mut |place, values| apply(&mut resolved, &place.to_string(), values)));
+    let before = run(pass, targets, extent)?;
+    let mut lasting = lasting(&resolved, &before);
+    let mut touch = |place: &Place, values: ValuesMut| apply(&mut resolved, &place.to_string(), values);
+    let mut afterwards = |place: &Place, values: ValuesMut| apply(&mut lasting, &place.to_string(), values);
+    let after = run_tapped(pass, targets, extent, &mut touch, &mut afterwards);
     // A pointer that met nothing is the client's mistake even where the pass went wrong later.
     if let Some(which) = resolved.iter().position(|resolved| !resolved.done)
         && let Override::Number { at, .. } = &overrides[which]
@@ -81,14 +90,47 @@ pub fn what_if(
     Ok(differences(&before, &after?))
 }
 
-fn run(pass: &Pass, targets: Option<&Targets>, extent: Extent, touch: Option<&mut Touch>) -> Result<Trace, PassError> {
-    match (extent, targets, touch) {
-        (Extent::Step, Some(targets), Some(touch)) => pass.step_tapped(targets, touch).map(|(trace, _)| trace),
-        (Extent::Step, Some(targets), None) => pass.step(targets).map(|(trace, _)| trace),
-        (Extent::Backward, Some(targets), Some(touch)) => pass.backward_tapped(targets, touch),
-        (Extent::Backward, Some(targets), None) => pass.backward(targets),
-        (_, targets, Some(touch)) => pass.forward_tapped(targets, touch),
-        (_, targets, None) => pass.forward(targets),
+fn run(pass: &Pass, targets: Option<&Targets>, extent: Extent) -> Result<Trace, PassError> {
+    match (extent, targets) {
+        (Extent::Step, Some(targets)) => pass.step(targets).map(|(trace, _)| trace),
+        (Extent::Backward, Some(targets)) => pass.backward(targets),
+        (_, targets) => pass.forward(targets),
+    }
+}
+
+fn run_tapped(
+    pass: &Pass,
+    targets: Option<&Targets>,
+    extent: Extent,
+    touch: &mut Touch,
+    afterwards: &mut Touch,
+) -> Result<Trace, PassError> {
+    match (extent, targets) {
+        (Extent::Step, Some(targets)) => pass.step_tapped(targets, touch, afterwards).map(|(trace, _)| trace),
+        (Extent::Backward, Some(targets)) => pass.backward_tapped(targets, touch),
+        (_, targets) => pass.forward_tapped(targets, touch),
+    }
+}
+
+/// The overrides that hold in another pass over the same batch too.
+fn lasting(overrides: &[Resolved], trace: &Trace) -> Vec<Resolved> {
+    let mut given = vec!["/forward/inputs".to_owned(), "/loss/targets".to_owned()];
+    add_given(&trace.forward.layers, "/forward", &mut given);
+    let lasts = |wanted: &&Resolved| matches!(wanted.change, Change::Column(_)) || given.contains(&wanted.quantity);
+    overrides.iter().filter(lasts).cloned().collect()
+}
+
+/// What layers do not compute: masks that were drawn, statistics that were gathered before.
+fn add_given(layers: &[LayerForward], outer: &str, given: &mut Vec<String>) {
+    for (index, layer) in layers.iter().enumerate() {
+        let at = format!("{outer}/layers/{index}");
+        match layer {
+            LayerForward::Dropout(_) => given.push(format!("{at}/mask")),
+            LayerForward::Normalization(norm) if norm.statistics == Some(Statistics::Running) => {
+                given.extend(["mean", "variance"].map(|name| format!("{at}/{name}")));
+            }
+            _ => add_given(layer.inner(), &at, given),
+        }
     }
 }
 
@@ -132,4 +174,21 @@ fn apply(overrides: &mut [Resolved], place: &str, mut values: ValuesMut) {
             }
         }
     }
+}
+
+/// The most bytes that the differences of such a pass can take as JSON: a pointer and two numbers for each of its
+/// numbers.
+pub fn bytes(model: &Model, cost: Cost) -> u64 {
+    /// `{"pointer":"/update/layers/999/parameters/weights/state/after/second_moment/65535/65535","was":…,"is":…},`
+    const DIFFERENCE: u64 = 150;
+    /// `/layers/999`, for each block that a layer stands in.
+    const INSIDE: u64 = 11;
+    fn blocks(layers: &[NamedLayer]) -> u64 {
+        let within =
+            |named: &NamedLayer| if named.layer.inner().is_empty() { 0 } else { 1 + blocks(named.layer.inner()) };
+        layers.iter().map(within).max().unwrap_or(0)
+    }
+    /// What stands around them: the format, and what was set.
+    const AROUND: u64 = 100 * 512;
+    AROUND + cost.numbers * (DIFFERENCE + INSIDE * blocks(model.layers()))
 }

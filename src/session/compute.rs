@@ -9,6 +9,7 @@ use tokio::task::spawn_blocking;
 /// Runs long work, at most one piece of each kind a core at a time; further pieces wait their turn. The two kinds do
 /// not wait for each other: reading a session stays quick while others compute.
 pub struct Compute {
+    turns: usize,
     passes: Arc<Semaphore>,
     texts: Arc<Semaphore>,
 }
@@ -41,8 +42,18 @@ impl Length {
 impl Compute {
     /// With one long piece of each kind a core.
     pub fn new() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { passes: Arc::new(Semaphore::new(cores)), texts: Arc::new(Semaphore::new(cores)) }
+        let turns = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { turns, passes: Arc::new(Semaphore::new(turns)), texts: Arc::new(Semaphore::new(turns)) }
+    }
+
+    /// Long pieces of one kind that may be at work at once.
+    pub fn turns(&self) -> usize {
+        self.turns
+    }
+
+    /// Long pieces of one kind that are at work now.
+    pub fn at_work(&self, kind: Work) -> usize {
+        self.turns - self.semaphore(kind).available_permits()
     }
 
     /// The result of the work. A panic in it goes on in the caller. Where the caller leaves, the work still runs to its
@@ -56,12 +67,8 @@ impl Compute {
         if length == Length::Short {
             return work();
         }
-        let turns = match kind {
-            Work::Pass => &self.passes,
-            Work::Text => &self.texts,
-        };
         // The semaphore is never closed; without a permit the work would merely have more company.
-        let permit = Arc::clone(turns).acquire_owned().await.ok();
+        let permit = Arc::clone(self.semaphore(kind)).acquire_owned().await.ok();
         let work = move || {
             let result = work();
             drop(permit);
@@ -73,6 +80,13 @@ impl Compute {
                 Ok(panic) => resume_unwind(panic),
                 Err(error) => panic!("a computation was cancelled while the server stops: {error}"),
             },
+        }
+    }
+
+    fn semaphore(&self, kind: Work) -> &Arc<Semaphore> {
+        match kind {
+            Work::Pass => &self.passes,
+            Work::Text => &self.texts,
         }
     }
 }

@@ -1,4 +1,5 @@
-"""Makes math.json: correctly rounded values of exp, ln, log1p, tanh and cospi, as hexadecimal floats.
+"""Makes math.json: correctly rounded values of every function that the service takes from its library, as hexadecimal
+floats: the arguments, and the value.
 
 Each function gets 400 inputs: its edges and the literature's hard cases, those of many random ones whose value
 lies nearest to the middle between two doubles, and random ones over all magnitudes. Run it in the environment of
@@ -37,9 +38,15 @@ def both_signs(*values: float) -> list[float]:
     return [sign * value for value in values for sign in (1.0, -1.0)]
 
 
+def power_of(draw: random.Random, low: float, high: float) -> tuple[float, float]:
+    """A base a little below 1, as Adam's are, and a whole exponent that leaves something of it."""
+    base = 1.0 - exact.exp(draw.uniform(low, high))
+    return base, float(draw.randint(1, 1 + int(min(745.0 / (1.0 - base), 2.0**53))))
+
+
 # Name: (edges and known hard inputs, random draws of each kind). The inputs of exp and ln in hexadecimal are worst
 # cases of Lefèvre and Muller (2001): that of exp is nearest to a middle of two doubles, that of ln to a double.
-FUNCTIONS: dict[str, tuple[list[float], list[Callable[[random.Random], float]]]] = {
+FUNCTIONS: dict[str, tuple[list, list[Callable[[random.Random], float | tuple[float, float]]]]] = {
     "exp": (
         both_signs(0.0, SMALLEST, SMALLEST_NORMAL, 2.0**-54, 2.0**-53, 1.0, 2.0, 20.0, LARGEST)
         # Where it overflows, where it becomes subnormal, where it vanishes.
@@ -85,6 +92,54 @@ FUNCTIONS: dict[str, tuple[list[float], list[Callable[[random.Random], float]]]]
             lambda draw: any_magnitude(draw, -1022, 0),
         ],
     ),
+    "expm1": (
+        both_signs(0.0, SMALLEST, SMALLEST_NORMAL, 2.0**-54, 2.0**-53, 2.0**-52, 0.5, 1.0, 2.0, 1000.0, LARGEST)
+        # Where it overflows, and where -1 becomes the nearest double.
+        + around(709.782712893384, -37.42994775023705, -36.73680056967710),
+        [
+            lambda draw: -abs(draw.gauss(0.0, 2.0)),
+            lambda draw: draw.uniform(-40.0, 1.0),
+            lambda draw: any_magnitude(draw, -60, 2),
+            lambda draw: any_magnitude(draw, -300, 9),
+        ],
+    ),
+    "erf": (
+        both_signs(0.0, SMALLEST, 3 * SMALLEST, SMALLEST_NORMAL, 2.0**-54, 2.0**-28, 0.5, 1.0, 2.0, 30.0, LARGEST)
+        # From about here on the nearest double is 1.
+        + around(5.921587195794508, -5.921587195794508, 0.84375, 1.25),
+        [
+            lambda draw: draw.gauss(0.0, 1.0),
+            lambda draw: draw.uniform(-3.0, 3.0),
+            lambda draw: any_magnitude(draw, -60, 2),
+            lambda draw: any_magnitude(draw, -1022, 0),
+        ],
+    ),
+    "log10": (
+        [0.0, -0.0, SMALLEST, 3 * SMALLEST, LARGEST, 2.0, 0.5, 0.001, 1e-300]
+        + around(SMALLEST_NORMAL, 1.0, 10.0, 1000.0, 1e22),
+        [
+            lambda draw: draw.random(),
+            lambda draw: 1.0 + any_magnitude(draw, -52, -2),
+            lambda draw: abs(any_magnitude(draw, -1022, 1023)),
+            lambda draw: draw.randrange(1, 2**52) * SMALLEST,
+        ],
+    ),
+    # As it is asked for: Adam's β to the number of the step, 1/4 to a distance.
+    "power": (
+        [(beta, float(t)) for beta in (0.9, 0.99, 0.999, 0.9999) for t in (1, 2, 3, 10, 100, 1000, 10**5, 10**6)]
+        + [(0.25, float(k)) for k in (1, 2, 100, 537, 538, 1000)]
+        + [(nextafter(1.0, 0.0), t) for t in (1.0, 3.0, 2.0**40, 2.0**53)]
+        # Where it becomes subnormal and where it vanishes, halfway between two doubles or not; doubles themselves.
+        + [(0.5, 1022.0), (0.5, 1074.0), (0.5, 1075.0), (0.5, 1076.0), (0.75, 2580.0), (0.75, 2590.0), (0.75, 2592.0)]
+        + [(SMALLEST, 1.0), (SMALLEST, 2.0), (1.5, 33.0), (3.0, 33.0), (3.0, 34.0), (10.0, 22.0), (10.0, 23.0)]
+        + [(2.0, 1023.0), (2.0, 1024.0), (10.0, 308.0), (10.0, 309.0)],
+        [
+            lambda draw: power_of(draw, -3.0, 0.0),
+            lambda draw: power_of(draw, -12.0, -1.0),
+            lambda draw: power_of(draw, -30.0, -5.0),
+            lambda draw: (draw.random(), float(draw.randint(1, 40))),
+        ],
+    ),
     "cospi": (
         both_signs(0.0, SMALLEST, 2.0**-30, 2.0**-27, 1.0 / 3.0, 2.0 / 3.0, 2.0**52 + 1.0, 2.0**53, LARGEST)
         + around(0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 2.0**51 + 0.5),
@@ -99,23 +154,32 @@ FUNCTIONS: dict[str, tuple[list[float], list[Callable[[random.Random], float]]]]
 }
 
 
-def inputs_of(name: str) -> list[float]:
+def arguments_of(name: str) -> list[tuple[float, ...]]:
     function = getattr(exact, name)
     known, kinds = FUNCTIONS[name]
     draw = random.Random(f"{SEED} {name}")
-    drawn = (kind(draw) for kind in cycle(kinds))
-    hardest = sorted(set(islice(drawn, SEARCHED_FOR_HARD)), key=lambda x: (exact.hardness(function, x), x))[:HARD]
+    drawn = (arguments(kind(draw)) for kind in cycle(kinds))
+    among = sorted(set(islice(drawn, SEARCHED_FOR_HARD)))
+    hardest = sorted(among, key=lambda x: (exact.hardness(function, *x), x))[:HARD]
     # A dictionary keeps the order and each input once. 0.0 and -0.0 are one key to it, so the text is the key.
-    chosen = {x.hex(): x for x in known + hardest}
+    chosen = {in_hexadecimal(*x): x for x in [*map(arguments, known), *hardest]}
     while len(chosen) < INPUTS:
         x = next(drawn)
-        chosen[x.hex()] = x
+        chosen[in_hexadecimal(*x)] = x
     return list(chosen.values())
+
+
+def arguments(x: float | tuple[float, ...]) -> tuple[float, ...]:
+    return x if isinstance(x, tuple) else (x,)
+
+
+def in_hexadecimal(*numbers: float) -> tuple[str, ...]:
+    return tuple(number.hex() for number in numbers)
 
 
 if __name__ == "__main__":
     tables = {}
     for name in FUNCTIONS:
         function = getattr(exact, name)
-        tables[name] = [[x.hex(), function(x).hex()] for x in inputs_of(name)]
+        tables[name] = [in_hexadecimal(*x, function(*x)) for x in arguments_of(name)]
     write("math.json", {"made_by": made_by(__file__, "mpmath"), "functions": tables})

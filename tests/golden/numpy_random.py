@@ -18,6 +18,9 @@ from exact import add, cospi, divide, ln, multiply, square_root, subtract
 from fixture import made_by, write
 
 SEEDS = [0, 1, 42, 2**53 - 1]
+# Of the streams that dropout draws its masks from, step by step; from 2^32 on a key is two words to NumPy. The data of
+# the telephone game come from the key (0, 1), which is 2^32.
+SPAWN_KEYS = [0, 1, 2, 1000, 2**32 - 1, 2**32, 2**53]
 COUNT = 8
 INPUTS, UNITS = 3, [4, 2]
 
@@ -76,6 +79,11 @@ def with_numpys_opinion(seed: int, drawn: dict) -> dict:
     return {"init": drawn["init"], "numpy_uniform_gives_the_same_bits": same, "layers": drawn["layers"]}
 
 
+def spawned(seed: int, key: int) -> dict:
+    sequence = numpy.random.SeedSequence(seed, spawn_key=(key,))
+    return {"key": key, "doubles": numpy.random.default_rng(sequence).random(COUNT).tolist()}
+
+
 def of_seed(seed: int) -> dict:
     state = numpy.random.PCG64(seed).state["state"]
     return {
@@ -85,6 +93,7 @@ def of_seed(seed: int) -> dict:
         "increment": f"{state['inc']:#034x}",
         "words": numpy.random.PCG64(seed).random_raw(COUNT).tolist(),
         "doubles": numpy.random.default_rng(seed).random(COUNT).tolist(),
+        "spawned": [spawned(seed, key) for key in SPAWN_KEYS],
         "uniform": [with_numpys_opinion(seed, network(seed, init, scale, uniform)) for init, scale in UNIFORM],
         "normal": [network(seed, init, scale, normal) for init, scale in NORMAL],
     }

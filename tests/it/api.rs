@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use chainrule::http::{App, router, serve};
 use chainrule::limits::Limits;
@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 #[derive(Clone)]
 pub struct Api {
     pub address: SocketAddr,
+    pub app: Arc<App>,
     client: Client,
 }
 
@@ -39,8 +40,9 @@ impl Api {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let app = App::new(limits.clone());
-        tokio::spawn(async move { serve(listener, router(app), &limits, pending()).await });
-        Self { address, client: Client::new() }
+        let router = router(Arc::clone(&app));
+        tokio::spawn(async move { serve(listener, router, &limits, pending()).await });
+        Self { address, app, client: Client::new() }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -108,7 +110,7 @@ impl Answer {
     /// The body, where the status is as expected; else the test ends with what the server said.
     #[track_caller]
     pub fn expect(self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{}", self.text);
+        assert_eq!(self.status, status, "{}", self.text.chars().take(2_000).collect::<String>());
         if self.text.is_empty() { Value::Null } else { serde_json::from_str(&self.text).unwrap() }
     }
 
@@ -125,6 +127,14 @@ impl Answer {
             assert!(problem[field].as_str().is_some_and(|text| text.len() > 10), "{field} of {problem}");
         }
         problem
+    }
+
+    /// A problem that lies at one place of the request, whose detail says this.
+    #[track_caller]
+    pub fn fault(self, status: u16, code: &str, pointer: &str, says: &str) {
+        let problem = self.problem(status, code);
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(says), "{problem} says {says:?}");
     }
 }
 

@@ -86,16 +86,36 @@ type Function = fn(f64) -> f64;
 #[test]
 fn functions_are_correctly_rounded() {
     let table = fixture("math.json");
-    let functions: [(&str, Function); 5] =
-        [("exp", math::exp), ("ln", math::ln), ("log1p", math::log1p), ("tanh", math::tanh), ("cospi", math::cospi)];
+    let functions: [(&str, Function); 8] = [
+        ("exp", math::exp),
+        ("ln", math::ln),
+        ("log1p", math::log1p),
+        ("tanh", math::tanh),
+        ("expm1", math::expm1),
+        ("erf", math::erf),
+        ("log10", math::log10),
+        ("cospi", math::cospi),
+    ];
     for (name, function) in functions {
-        let cases = table["functions"][name].as_array().unwrap();
-        assert!(cases.len() >= 300, "{name} has {} cases", cases.len());
-        for case in cases {
-            let [x, expected] = [0, 1].map(|at| parse_hex(case[at].as_str().unwrap()));
+        for [x, expected] in rows(&table, name) {
             assert_eq!(function(x).to_bits(), expected.to_bits(), "{name}({x:e})");
         }
     }
+    for [base, exponent, expected] in rows(&table, "power") {
+        assert_eq!(math::pow(base, exponent).to_bits(), expected.to_bits(), "pow({base:e}, {exponent:e})");
+    }
+    assert_eq!(table["functions"].as_object().unwrap().len(), functions.len() + 1, "each table is read");
+}
+
+/// Arguments and value of one function, again and again.
+fn rows<const NUMBERS: usize>(table: &Value, name: &str) -> Vec<[f64; NUMBERS]> {
+    let rows = table["functions"][name].as_array().unwrap();
+    assert!(rows.len() >= 300, "{name} has {} rows", rows.len());
+    let row = |row: &Value| {
+        assert_eq!(row.as_array().unwrap().len(), NUMBERS, "{name}");
+        std::array::from_fn(|at| parse_hex(row[at].as_str().unwrap()))
+    };
+    rows.iter().map(row).collect()
 }
 
 /// A double as Python's `float.hex` writes it.
@@ -127,6 +147,25 @@ fn the_stream_is_numpys() {
             assert_eq!(stream.unit().to_bits(), expected.as_f64().unwrap().to_bits(), "seed {seed}");
         }
     }
+}
+
+#[test]
+fn the_streams_spawned_from_a_seed_are_numpys() {
+    let table = fixture("random.json");
+    let mut streams = 0;
+    for case in table["seeds"].as_array().unwrap() {
+        let seed = case["seed"].as_u64().unwrap();
+        for spawned in case["spawned"].as_array().unwrap() {
+            let key = spawned["key"].as_u64().unwrap();
+            let mut stream = Stream::spawned(seed, key);
+            for expected in spawned["doubles"].as_array().unwrap() {
+                let expected = expected.as_f64().unwrap();
+                assert_eq!(stream.unit().to_bits(), expected.to_bits(), "seed {seed}, key {key}");
+            }
+            streams += 1;
+        }
+    }
+    assert!(streams >= 24, "{streams} streams");
 }
 
 /// The one list that pins how a number is written: recalled answers must be the same bytes for ever.

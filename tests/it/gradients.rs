@@ -2,146 +2,16 @@
 //! together, so that the error is of the order h⁴. Training, so that batch normalization takes its own statistics and
 //! dropout drops.
 
-use chainrule::engine::activation::Activation;
-use chainrule::engine::init::Init;
 use chainrule::engine::layer::LayerBackward;
 use chainrule::engine::loss::Loss;
-use chainrule::engine::matrix::Matrix;
 use chainrule::engine::mode::Mode;
-use chainrule::engine::model::{Inputs, Model, Targets};
-use chainrule::engine::name::LayerName;
-use chainrule::engine::optimizer::{LearningRate, Optimizer};
 use chainrule::engine::pass::Pass;
-use chainrule::engine::random::Stream;
-use chainrule::engine::spec::{
-    BiasStart, DenseSpec, LayerKindSpec, LayerSpec, ModelSpec, NetworkSpec, NormSpec, ResidualSpec, Seed, WeightsStart,
-};
 use chainrule::engine::tap::ValuesMut;
 use chainrule::engine::tensor::{Named, WireName};
 use chainrule::engine::trace::{Trace, Values};
-use chainrule::limits::Limits;
 use proptest::prelude::*;
 
-const ACTIVATIONS: [Activation; 10] = [
-    Activation::Linear,
-    Activation::Sigmoid,
-    Activation::Tanh,
-    Activation::Relu,
-    Activation::LeakyRelu,
-    Activation::Elu,
-    Activation::Gelu,
-    Activation::Silu,
-    Activation::Softplus,
-    Activation::Softmax,
-];
-
-#[derive(Clone, Debug)]
-struct Case {
-    inputs: usize,
-    layers: Vec<LayerKindSpec>,
-    loss: Loss,
-    examples: usize,
-    seed: u64,
-}
-
-fn activation() -> impl Strategy<Value = Activation> {
-    prop::sample::select(ACTIVATIONS.to_vec())
-}
-
-fn weights() -> WeightsStart {
-    WeightsStart::Init(Init::Uniform { low: -1.5, high: 1.5 })
-}
-
-fn dense(units: usize, activation: Activation, bias: bool) -> LayerKindSpec {
-    let bias = if bias { BiasStart::Zeros } else { BiasStart::None };
-    LayerKindSpec::Dense(DenseSpec { units, activation, weights: weights(), bias })
-}
-
-/// A layer upon whatever is below: the normalizations with an ε that keeps them away from where their curvature
-/// outruns any difference.
-fn layer() -> impl Strategy<Value = LayerKindSpec> {
-    let norm = || NormSpec { epsilon: 0.1, ..NormSpec::default() };
-    let flat = prop_oneof![
-        4 => (1..6_usize, activation(), any::<bool>()).prop_map(|(units, activation, bias)| dense(units, activation, bias)),
-        1 => activation().prop_map(LayerKindSpec::Activation),
-        1 => Just(LayerKindSpec::BatchNorm(norm())),
-        1 => Just(LayerKindSpec::LayerNorm(norm())),
-        1 => (0.0..0.6).prop_map(|rate| LayerKindSpec::Dropout { rate }),
-    ];
-    flat.prop_recursive(2, 6, 3, |inner| {
-        prop::collection::vec(inner, 1..3).prop_map(|layers| {
-            let layers = named(layers);
-            LayerKindSpec::Residual(ResidualSpec { layers, projection: Some(weights()) })
-        })
-    })
-}
-
-/// Names that are filled in when the whole is known.
-fn named(layers: Vec<LayerKindSpec>) -> Vec<LayerSpec> {
-    layers.into_iter().map(|kind| LayerSpec { name: LayerName::parse("unnamed").unwrap(), kind }).collect()
-}
-
-/// Names for all layers, and an identity where the branch happens to keep the number of units.
-fn finished(layers: &mut [LayerSpec], outer: Option<&LayerName>, mut below: usize) -> usize {
-    for (index, layer) in layers.iter_mut().enumerate() {
-        layer.name = LayerName::by_place(index, outer).unwrap();
-        match &mut layer.kind {
-            LayerKindSpec::Dense(dense) => below = dense.units,
-            LayerKindSpec::Residual(residual) => {
-                let outputs = finished(&mut residual.layers, Some(&layer.name), below);
-                if outputs == below {
-                    residual.projection = None;
-                }
-                below = outputs;
-            }
-            _ => {}
-        }
-    }
-    below
-}
-
-fn case() -> impl Strategy<Value = Case> {
-    let loss = prop::sample::select(vec![
-        Loss::HalfSquaredError,
-        Loss::MeanSquaredError,
-        Loss::BinaryCrossEntropy,
-        Loss::CrossEntropy,
-    ]);
-    (1..5_usize, prop::collection::vec(layer(), 1..5), (1..4_usize, activation()), loss, 2..5_usize, 0..1_000_u64)
-        .prop_map(|(inputs, mut layers, (units, last), loss, examples, seed)| {
-            let last = match loss {
-                Loss::CrossEntropy => Activation::Softmax,
-                Loss::BinaryCrossEntropy => Activation::Sigmoid,
-                _ => last,
-            };
-            layers.push(dense(units, last, true));
-            Case { inputs, layers, loss, examples, seed }
-        })
-}
-
-impl Case {
-    fn model(&self) -> Model {
-        let mut layers = named(self.layers.clone());
-        finished(&mut layers, None, self.inputs);
-        let spec = ModelSpec {
-            network: NetworkSpec { inputs: self.inputs, layers },
-            loss: self.loss,
-            optimizer: Optimizer::sgd(LearningRate::new(0.1).unwrap()),
-            seed: Seed::new(self.seed).unwrap(),
-        };
-        Model::new(spec, &Limits::default()).unwrap()
-    }
-
-    fn batch(&self, model: &Model) -> (Inputs, Targets) {
-        let mut stream = Stream::new(self.seed + 1_000);
-        let outputs = model.layers().last().unwrap().layer.size().outputs;
-        let inputs = Matrix::from_fn(self.examples, self.inputs, |_, _| stream.uniform(-2.0, 2.0));
-        let targets = Matrix::from_fn(self.examples, outputs, |_, _| stream.unit());
-        let inputs = model.check_inputs(inputs, Mode::Train, &Limits::default()).unwrap();
-        let targets = model.check_targets(&inputs, targets).unwrap();
-        (inputs, targets)
-    }
-}
+use crate::networks::case;
 
 /// Which side of zero every number lies on that an activation may look at: where that changes, a difference
 /// straddles a kink.

@@ -2,7 +2,7 @@
 //! value before anything of that size is allocated or computed.
 
 use chainrule::limits::Limits;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::Api;
 
@@ -131,17 +131,153 @@ async fn a_summary_has_a_largest_size_too() {
     api.post("/v1/sessions/demo/forward?trace=none", rows(5)).await.expect(200);
 }
 
+/// Every kind of layer, and an optimizer that leaves all that an optimizer can leave.
+fn every_kind() -> Value {
+    json!({
+        "network": {"inputs": 2, "layers": [
+            {"kind": "dense", "units": 3, "activation": "softmax"},
+            {"kind": "residual", "layers": [
+                {"kind": "batch_norm"},
+                {"kind": "residual", "shortcut": "projection", "layers": [
+                    {"kind": "dense", "units": 4, "bias": false}, {"kind": "activation", "activation": "gelu"}]},
+                {"kind": "dense", "units": 3}]},
+            {"kind": "dropout"},
+            {"kind": "layer_norm"}]},
+        "optimizer": {"kind": "adam", "weight_decay": 0.1, "clip_norm": 0.5}
+    })
+}
+
+/// The number behind a word in a refusal's detail.
+fn told(problem: &Value, before: &str) -> u64 {
+    let detail = problem["detail"].as_str().unwrap();
+    let (_, rest) = detail.split_once(before).unwrap_or_else(|| panic!("{before:?} in {detail}"));
+    rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+}
+
 #[tokio::test]
-async fn a_server_keeps_so_many_sessions_and_parameters() {
-    let api = Api::with(Limits { sessions: 2, parameters_total: 100, ..Limits::default() }).await;
+async fn an_answer_of_any_pass_has_a_largest_size() {
+    let batch = json!({"inputs": [[0.1, 0.2], [0.3, -0.4]], "targets": [[0, 1, 0], [1, 0, 0]]}).to_string();
+    let none = Api::with(Limits { answer_bytes: 0, ..Limits::default() }).await;
+    none.put("/v1/sessions/deep", every_kind().to_string()).await.expect(201);
+    for pass in ["forward", "backward", "step", "forward?trace=summary", "step?trace=summary"] {
+        let path = format!("/v1/sessions/deep/{pass}");
+        let problem = none.post(&path, &batch).await.problem(422, "answer_too_large");
+        let bytes = told(&problem, "can take ");
+        for (answer_bytes, fits) in [(bytes, true), (bytes - 1, false)] {
+            let api = Api::with(Limits { answer_bytes, ..Limits::default() }).await;
+            api.put("/v1/sessions/deep", every_kind().to_string()).await.expect(201);
+            let answer = api.post(&path, &batch).await;
+            if fits {
+                assert!((answer.text.len() as u64) < bytes, "{pass}");
+                answer.expect(200);
+            } else {
+                let problem = answer.problem(422, "answer_too_large");
+                assert_eq!(told(&problem, "has at most "), answer_bytes, "{problem}");
+            }
+        }
+    }
+    none.post("/v1/sessions/deep/step?trace=none", &batch).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_server_keeps_so_many_sessions() {
+    let api = Api::with(Limits { sessions: 2, ..Limits::default() }).await;
+    for name in ["a", "b"] {
+        api.put(&format!("/v1/sessions/{name}"), network(1, &[1])).await.expect(201);
+    }
+    for problem in [
+        api.put("/v1/sessions/c", network(1, &[1])).await.problem(507, "store_full"),
+        api.post("/v1/sessions", network(1, &[1])).await.problem(507, "store_full"),
+    ] {
+        assert!(problem["detail"].as_str().unwrap().contains("at most 2 sessions"), "{problem}");
+    }
+    api.put("/v1/sessions/a", network(1, &[1])).await.expect(200);
+    api.delete("/v1/sessions/a").await.expect(204);
+    api.put("/v1/sessions/c", network(1, &[1])).await.expect(201);
+}
+
+#[tokio::test]
+async fn all_sessions_together_have_so_many_parameters() {
+    let api = Api::with(Limits { parameters_total: 100, ..Limits::default() }).await;
     api.put("/v1/sessions/a", network(1, &[40])).await.expect(201);
     let problem = api.put("/v1/sessions/b", network(1, &[61])).await.problem(507, "store_full");
-    assert!(problem["detail"].as_str().unwrap().contains("40 are in use"), "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("at most 100 parameters") && detail.contains("40 are in use"), "{detail}");
     api.put("/v1/sessions/b", network(1, &[60])).await.expect(201);
     api.put("/v1/sessions/c", network(1, &[1])).await.problem(507, "store_full");
     api.put("/v1/sessions/a", network(1, &[40])).await.expect(200);
     api.delete("/v1/sessions/b").await.expect(204);
-    api.put("/v1/sessions/c", network(1, &[60])).await.expect(201);
-    api.delete("/v1/sessions/a").await.expect(204);
-    api.post("/v1/sessions", network(1, &[40])).await.expect(201);
+    api.post("/v1/sessions", network(1, &[60])).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_page_has_a_largest_size() {
+    let api = Api::with(Limits { page: 3, ..Limits::default() }).await;
+    for name in ["a", "b", "c", "d"] {
+        api.put(&format!("/v1/sessions/{name}"), network(1, &[1])).await.expect(201);
+    }
+    for (query, entries) in [("", 3), ("?limit=3", 3), ("?limit=1", 1)] {
+        let page = api.get(&format!("/v1/sessions{query}")).await.expect(200);
+        assert_eq!(page["sessions"].as_array().unwrap().len(), entries, "{query}");
+    }
+    for query in ["limit=4", "limit=0"] {
+        let problem = api.get(&format!("/v1/sessions?{query}")).await.problem(400, "number_out_of_range");
+        assert!(problem["detail"].as_str().unwrap().contains("from 1 to 3"), "{problem}");
+    }
+    let api = Api::start().await;
+    api.get("/v1/sessions?limit=1000").await.expect(200);
+    api.get("/v1/sessions?limit=1001").await.problem(400, "number_out_of_range");
+}
+
+#[tokio::test]
+async fn names_have_so_many_characters() {
+    let api = Api::start().await;
+    let [longest, longer] = [63, 64].map(|characters| "n".repeat(characters));
+    let body = |name: &str| {
+        let layers = json!([{"kind": "dense", "units": 1, "name": name}]);
+        json!({"network": {"inputs": 1, "layers": layers}}).to_string()
+    };
+    api.put(&format!("/v1/sessions/{longest}"), body(&longest)).await.expect(201);
+    let shown = api.get(&format!("/v1/sessions/{longest}/weights/{longest}")).await.expect(200);
+    assert_eq!((&shown["session"], &shown["layers"][0]["name"]), (&json!(longest), &json!(longest)));
+    let problem = api.put(&format!("/v1/sessions/{longer}"), body("a")).await.problem(400, "invalid_name");
+    assert!(problem["detail"].as_str().unwrap().contains("1 to 63 characters"), "{problem}");
+    let problem = api.put("/v1/sessions/demo", body(&longer)).await.problem(400, "invalid_name");
+    assert_eq!(problem["errors"][0]["pointer"], "/network/layers/0/name");
+    api.get("/v1/sessions/demo").await.problem(404, "session_not_found");
+}
+
+#[tokio::test]
+async fn first_weights_are_drawn_within_a_range() {
+    let api = Api::start().await;
+    let body = |init: &Value| {
+        let layers = json!([{"kind": "dense", "units": 1, "bias": false, "init": init}]);
+        json!({"network": {"inputs": 1, "layers": layers}}).to_string()
+    };
+    let beyond = 1e6_f64.next_up();
+    for (number, (init, field, outside)) in [
+        (json!({"kind": "constant", "value": 1e6}), "value", beyond),
+        (json!({"kind": "constant", "value": -1e6}), "value", -beyond),
+        (json!({"kind": "uniform", "low": -1e6, "high": 1e6}), "low", -beyond),
+        (json!({"kind": "uniform", "low": -1e6, "high": 1e6}), "high", beyond),
+        (json!({"kind": "normal", "mean": 1e6, "std": 1e6}), "mean", beyond),
+        (json!({"kind": "normal", "mean": -1e6, "std": 0}), "mean", -beyond),
+        (json!({"kind": "normal", "mean": 0, "std": 1e6}), "std", beyond),
+        (json!({"kind": "normal", "mean": 0, "std": 0}), "std", -f64::MIN_POSITIVE),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = format!("/v1/sessions/s{number}");
+        let mut refused = init.clone();
+        refused[field] = json!(outside);
+        let problem = api.put(&path, body(&refused)).await.problem(400, "number_out_of_range");
+        assert_eq!(problem["errors"][0]["pointer"], format!("/network/layers/0/init/{field}"), "{problem}");
+        let created = api.put(&path, body(&init)).await.expect(201);
+        assert_eq!(created["network"]["layers"][0]["init"]["kind"], init["kind"]);
+        if init["kind"] == "constant" {
+            let weights = api.get(&format!("{path}/weights")).await.expect(200);
+            assert_eq!(weights["layers"][0]["parameters"]["weights"][0][0], init["value"]);
+        }
+    }
 }

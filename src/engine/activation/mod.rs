@@ -30,6 +30,9 @@ macro_rules! each_alone {
         }
 
         impl Activation {
+            /// Every activation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+ Self::Softmax];
+
             /// From pre-activations `[examples][units]` to what the layer puts out.
             pub fn forward(self, a: &Matrix, tap: &mut Tap) -> Activated {
                 match self {

@@ -60,6 +60,12 @@ pub enum LayerKind {
     Residual,
 }
 
+impl LayerKind {
+    /// Every kind.
+    pub const ALL: &'static [Self] =
+        &[Self::Dense, Self::Activation, Self::BatchNorm, Self::LayerNorm, Self::Dropout, Self::Residual];
+}
+
 /// A layer of a checked network: it knows its sizes and cannot be wrong about them.
 #[derive(Clone, Debug)]
 pub enum Layer {

@@ -20,6 +20,9 @@ macro_rules! losses {
         }
 
         impl Loss {
+            /// Every loss.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
             /// What one output adds to the sum that its example's loss is made from.
             pub fn term(self, y: f64, output: f64) -> f64 {
                 match self {

@@ -82,6 +82,11 @@ pub enum OptimizerKind {
     Adagrad,
 }
 
+impl OptimizerKind {
+    /// Every optimizer.
+    pub const ALL: &'static [Self] = &[Self::Sgd, Self::Rmsprop, Self::Adam, Self::Adamw, Self::Adagrad];
+}
+
 impl Optimizer {
     /// Plain stochastic gradient descent.
     pub fn sgd(learning_rate: LearningRate) -> Self {

@@ -24,9 +24,10 @@ use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::responses;
 use crate::http::rows::Rows;
+use crate::http::spec_body::into_seed;
 use crate::http::strict::{given, given_whole, given_word, objects, whole};
 use crate::insight::blame::{self, Blame, blame};
-use crate::insight::chain::{Chain, ChainRequest, chain};
+use crate::insight::chain::{self, Chain, ChainLimits, ChainRequest, chain};
 use crate::insight::depth::{Depth, depth};
 use crate::insight::gradient_check::{GradientCheck, gradient_check};
 use crate::limits::PATHS;
@@ -180,9 +181,14 @@ pub async fn show_chain(
         example: count(body.example.unwrap_or(0)),
         top: count(top),
     };
-    let work_max = app.limits().multiply_adds;
-    let found = look(&app, &session, request, move |trace| chain(&trace, &wanted, work_max)).await?;
-    Ok(json::large_answer(&app, top * ENTRY_BYTES * depth_of(&session), found?).await)
+    let (bytes, limit) = (chain::bytes(session.subject().model(), top), app.limits().answer_bytes);
+    if bytes > limit {
+        let part = "list of paths";
+        return Err(SubjectError::AnswerTooLarge { part, bytes, limit, less: "a smaller top" }.into());
+    }
+    let limits = ChainLimits { work: app.limits().multiply_adds, numbers: app.limits().pass_numbers };
+    let found = look(&app, &session, request, move |trace| chain(&trace, &wanted, limits)).await?;
+    Ok(json::large_answer(&app, bytes, found?).await)
 }
 
 /// Blame
@@ -243,7 +249,8 @@ pub async fn check_gradients(
 ) -> Result<Response, Problem> {
     let session = app.registry.session(&session_name(&name)?)?;
     let request = batch(body.inputs, body.targets, body.mode)?;
-    let (most, seed) = (app.limits().checked_parameters as u64, body.seed.unwrap_or(0));
+    let seed = into_seed(body.seed)?.value();
+    let most = app.limits().checked_parameters as u64;
     let sample = body.sample.unwrap_or(most);
     if sample == 0 || sample > most {
         let detail = format!("1 to {most} parameters can be checked at once, not {sample}");

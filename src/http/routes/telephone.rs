@@ -11,7 +11,6 @@ use crate::engine::cost::Extent;
 use crate::engine::model::Targets;
 use crate::engine::pass::Pass;
 use crate::engine::schema;
-use crate::engine::spec::Seed;
 use crate::engine::telephone::{Telephone, Variant};
 use crate::http::App;
 use crate::http::body::Json;
@@ -19,9 +18,9 @@ use crate::http::code::Code;
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::responses;
+use crate::http::spec_body::into_seed;
 use crate::http::strict::{given, given_whole, objects, whole};
 use crate::insight::depth::{LayerDepth, Verdict, depth};
-use crate::limits::SEED_MAX;
 use crate::session::{Detail, Inspection, PassRequest, Subject, SubjectSpec};
 
 /// A game to be played.
@@ -134,8 +133,7 @@ impl DepthBody {
         };
         let depth = within("depth", self.depth, 2, DEPTH_MAX)?;
         let width = within("width", self.width.unwrap_or(16), 1, WIDTH_MAX)?;
-        let seed = Seed::new(self.seed.unwrap_or(0))
-            .ok_or_else(|| Fault::new("/seed", Code::NumberOutOfRange, format!("a seed is at most {SEED_MAX}")))?;
+        let seed = into_seed(self.seed)?;
         let variants = self.variants.unwrap_or_else(|| Variant::ALL.to_vec());
         if variants.is_empty() || variants.len() > Variant::ALL.len() {
             let detail = format!("1 to {} variants are played, not {}", Variant::ALL.len(), variants.len());

@@ -1,5 +1,7 @@
 //! What if: the answer of a pass with some of its numbers set to others.
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::PartialSchema;
@@ -17,7 +19,7 @@ use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::strict::{given, objects, whole};
 use crate::insight::difference::Difference;
-use crate::insight::what_if::{Override, what_if};
+use crate::insight::what_if::{self as insight, Override, what_if};
 use crate::limits::{OVERRIDES, TEXT_CHARACTERS};
 use crate::session::{Inspection, PassRequest, SubjectError};
 
@@ -129,8 +131,6 @@ pub async fn answer(
     request: PassRequest,
     overrides: Vec<OverrideBody>,
 ) -> Result<Response, Problem> {
-    /// A pointer and two numbers, where a trace has one.
-    const TIMES: u64 = 6;
     if overrides.len() > OVERRIDES || overrides.is_empty() {
         let detail = format!("1 to {OVERRIDES} things may be otherwise at once, and these are {}", overrides.len());
         return Err(Fault::new("/what_if", Code::WrongShape, detail).into());
@@ -138,9 +138,10 @@ pub async fn answer(
     let overrides = overrides.into_iter().enumerate();
     let overrides = overrides.map(|(at, body)| body.into_override(at)).collect::<Result<Vec<_>, Fault>>()?;
     let (extent, limit) = (inspection.extent, app.limits().answer_bytes);
-    let asked = overrides.clone();
-    let permitted = move |cost: Cost| {
-        let bytes = TIMES * cost.answer_bytes;
+    let (asked, subject) = (overrides.clone(), Arc::clone(inspection.subject));
+    let size = |cost: Cost| insight::bytes(subject.model(), cost);
+    let permitted = |cost: Cost| {
+        let bytes = size(cost);
         let too_large =
             SubjectError::AnswerTooLarge { part: "list of differences", bytes, limit, less: "forward alone" };
         if bytes > limit { Err(too_large) } else { Ok(()) }
@@ -149,7 +150,7 @@ pub async fn answer(
     let (cost, differences) = inspection.run_if(request, permitted, work).await?;
     let what_if = asked.into_iter().map(OverrideView::from).collect();
     let view = WhatIfView { format: FORMAT, what_if, differences: differences? };
-    Ok(json::large_answer(app, TIMES * cost.answer_bytes, view).await)
+    Ok(json::large_answer(app, size(cost), view).await)
 }
 
 impl OverrideBody {

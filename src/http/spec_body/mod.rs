@@ -106,7 +106,8 @@ impl NetworkBody {
     }
 }
 
-fn into_seed(seed: Option<u64>) -> Result<Seed, Fault> {
+/// A seed, 0 if there is none, where the number can be one.
+pub fn into_seed(seed: Option<u64>) -> Result<Seed, Fault> {
     Seed::new(seed.unwrap_or_default()).ok_or_else(|| {
         let detail = format!("a seed is at most {SEED_MAX}, the largest integer that every JSON reader keeps");
         Fault::new("/seed", Code::NumberOutOfRange, detail)

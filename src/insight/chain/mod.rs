@@ -12,8 +12,9 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::NoSuchExample;
-use crate::engine::layer::{LayerBackward, LayerForward};
+use crate::engine::layer::{LayerBackward, LayerForward, LayerKind, NamedLayer};
 use crate::engine::matrix::Matrix;
+use crate::engine::model::Model;
 use crate::engine::name::LayerName;
 use crate::engine::schema;
 use crate::engine::tensor::{ParameterName, WireName};
@@ -131,6 +132,33 @@ pub enum ChainError {
         "the search for the heaviest paths would take {work} steps, and one request has at most {limit}; ask for a smaller top"
     )]
     TooMuchWork { work: u64, limit: u64 },
+    #[error(
+        "the search for the heaviest paths would keep {numbers} numbers, and one request has at most {limit}; ask for a smaller top"
+    )]
+    TooManyNumbers { numbers: u64, limit: u64 },
+}
+
+/// What the search for the heaviest paths may take.
+#[derive(Clone, Copy, Debug)]
+pub struct ChainLimits {
+    /// Multiply-adds
+    pub work: u64,
+    /// Numbers in memory
+    pub numbers: u64,
+}
+
+/// The most bytes that so many paths can take as JSON: one factor a layer, two of a dense one, that of the loss and
+/// that of the weight.
+pub fn bytes(model: &Model, top: u64) -> u64 {
+    const FACTOR_BYTES: u64 = 256;
+    /// The number of all paths has so many digits at the most.
+    const COUNT_BYTES: u64 = 10_000;
+    let factors = |named: &&NamedLayer| {
+        let factors = if named.layer.kind() == LayerKind::Dense { 2 } else { 1 };
+        factors * (FACTOR_BYTES + named.name.as_str().len() as u64)
+    };
+    let path: u64 = 2 * FACTOR_BYTES + model.all_layers().iter().map(factors).sum::<u64>();
+    COUNT_BYTES + top * path
 }
 
 /// A parameter's layer, wherever it stands, with what came into it.
@@ -140,8 +168,10 @@ struct Place<'t> {
     inputs: &'t Matrix,
 }
 
-/// The chain rule for one weight. The trace has gone backward; `work_max` bounds the search for the heaviest paths.
-pub fn chain(trace: &Trace, request: &ChainRequest, work_max: u64) -> Result<Chain, ChainError> {
+/// The chain rule for one weight. The trace has gone backward; `limits` bound the search for the heaviest paths.
+pub fn chain(trace: &Trace, request: &ChainRequest, limits: ChainLimits) -> Result<Chain, ChainError> {
+    /// Keeping one path among the heaviest takes about as long as so many multiplications.
+    const KEPT: u64 = 32;
     let examples = trace.forward.inputs.rows();
     let &ChainRequest { ref layer, parameter, ref index, example, top } = request;
     if example >= examples {
@@ -164,9 +194,14 @@ pub fn chain(trace: &Trace, request: &ChainRequest, work_max: u64) -> Result<Cha
     let last = last_factor(&place, parameter, index, example);
     let rows = if graph.mixes_examples(variable) { (0..examples).collect() } else { vec![example] };
     let work = graph.variables[..=variable].iter().flat_map(|v| v.uppers.iter().map(|(_, edge)| v.units * edge.fan()));
-    let work = work.sum::<usize>() as u64 * rows.len() as u64 * (2 + top as u64);
-    if work > work_max {
-        return Err(ChainError::TooMuchWork { work, limit: work_max });
+    let work = work.sum::<usize>() as u64 * rows.len() as u64 * (2 + KEPT * top as u64);
+    if work > limits.work {
+        return Err(ChainError::TooMuchWork { work, limit: limits.work });
+    }
+    let units = graph.variables[..=variable].iter().map(|variable| variable.units as u64).sum::<u64>();
+    let numbers = units * rows.len() as u64 * (1 + top as u64) * (size_of::<Step>() / size_of::<f64>()) as u64;
+    if numbers > limits.numbers {
+        return Err(ChainError::TooManyNumbers { numbers, limit: limits.numbers });
     }
     let search = Search::new(&graph, &rows, examples, variable, top);
     let found = search.at(variable, (example, unit));
@@ -289,6 +324,7 @@ impl<'g, 't> Search<'g, 't> {
             sum = part.map(|part| sum.map_or(part, |sum| sum + part)).or(sum);
         }
         keep(&mut known.heaviest, top);
+        known.heaviest.shrink_to_fit();
         known.sum = sum.unwrap_or(0.0);
         known
     }

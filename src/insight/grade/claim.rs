@@ -64,21 +64,42 @@ impl Numbers {
         self.shape == shape || (self.shape.len() < shape.len() && wide(&self.shape) == wide(shape))
     }
 
-    /// How far each number may be off because it was rounded: half a unit of its last decimal place, or a whole one from
-    /// three digits on, for who computes with rounded numbers is off by a little more. Whole numbers are exact, unless
-    /// the others next to them have decimals: then zeros were left out at their end.
-    pub fn rounding(&self) -> Vec<f64> {
-        let places: Vec<i32> = self.values.iter().map(|value| value.map_or(0, |value| shortest(value).1)).collect();
-        let most = places.iter().copied().max().unwrap_or(0);
-        let unit = |(value, &own): (&Option<f64>, &i32)| {
-            let Some(value) = value.filter(|_| most > 0) else { return 0.0 };
-            // One zero at the end may have been left out; more of them would be a coincidence.
-            let decimals = if own <= 0 || own + 1 == most { most } else { own };
-            let digits = if value == 0.0 { 0 } else { shortest(value).0 + decimals - own };
-            let units = if digits < DIGITS { 0.5 } else { 1.0 };
-            units * power_of_ten(-decimals)
+    /// Where the number is that stands at this place of a quantity of that shape, both counted row by row. None where
+    /// rows and columns are exchanged and there is no such row or column.
+    pub fn place(&self, index: usize, shape: &[usize]) -> Option<usize> {
+        match (shape, &self.shape[..]) {
+            (&[_, columns], &[own_rows, own_columns]) if !self.fits(shape) => {
+                let (row, column) = (index / columns, index % columns);
+                (row < own_rows && column < own_columns).then_some(row * own_columns + column)
+            }
+            _ => Some(index),
+        }
+    }
+
+    /// The decimals of the number that has most; none where all are whole.
+    pub fn decimals(&self) -> i32 {
+        self.values.iter().flatten().map(|&value| shortest(value).1).fold(0, Ord::max)
+    }
+
+    /// How far each number may be off because it was rounded: half a unit of its last place, or a whole one from three
+    /// digits on, for who computes with rounded numbers is off by a little more. Zeros at the end are not written in
+    /// JSON: a number has as many decimals as the one next to it that has most, or as many digits as the one that has
+    /// most, whichever is coarser. Whole numbers alone have as many decimals as there are `elsewhere` in the claim, and
+    /// are exact where there are none.
+    pub fn rounding(&self, elsewhere: i32) -> Vec<f64> {
+        let written: Vec<(i32, i32)> = self.values.iter().map(|value| value.map_or((0, 0), shortest)).collect();
+        let most_digits = written.iter().map(|(digits, _)| *digits).fold(0, Ord::max);
+        let (own, whole) = (self.decimals(), self.decimals() == 0);
+        let most_decimals = if whole { elsewhere } else { own };
+        let unit = |(value, &(digits, decimals)): (&Option<f64>, &(i32, i32))| {
+            let Some(value) = value.filter(|_| most_decimals > 0) else { return 0.0 };
+            let before_the_point = digits - decimals;
+            let by_digits = most_digits - before_the_point;
+            let meant = if whole || value == 0.0 { most_decimals } else { most_decimals.min(by_digits) };
+            let units = if value == 0.0 || before_the_point + meant < DIGITS { 0.5 } else { 1.0 };
+            units * power_of_ten(-meant)
         };
-        self.values.iter().zip(&places).map(unit).collect()
+        self.values.iter().zip(&written).map(unit).collect()
     }
 }
 

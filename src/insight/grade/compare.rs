@@ -25,6 +25,7 @@ pub(super) struct Claimed {
     /// Which quantity, by its place among the trace's
     pub which: usize,
     pub numbers: Numbers,
+    /// How far each may be off because it was rounded, once the whole claim is known
     pub rounding: Vec<f64>,
 }
 
@@ -77,7 +78,7 @@ pub(super) const CONVENTIONS: [Convention; 3] = [
 ];
 
 /// Texts and settings of a trace that are not numbers to be judged.
-const NOT_JUDGED: [&str; 13] = [
+const NOT_JUDGED: [&str; 14] = [
     "format",
     "session",
     "step",
@@ -88,6 +89,7 @@ const NOT_JUDGED: [&str; 13] = [
     "statistics",
     "epsilon",
     "rate",
+    "momentum",
     "timestep",
     "state_hash",
     "shortcut_kind",
@@ -114,6 +116,10 @@ pub(super) fn claimed(claim: &Claim, trace: &Trace, quantities: &[Quantity]) -> 
     places.collect(claim, "", "", &mut found)?;
     if found.iter().all(|claimed: &Claimed| claimed.numbers.values.iter().all(Option::is_none)) {
         return Err(ClaimError::Empty);
+    }
+    let decimals = found.iter().map(|claimed| claimed.numbers.decimals()).fold(0, Ord::max);
+    for claimed in &mut found {
+        claimed.rounding = claimed.numbers.rounding(decimals);
     }
     found.sort_by_key(|claimed| claimed.which);
     Ok(found)
@@ -216,7 +222,7 @@ impl Places<'_> {
         } else {
             numbers
         };
-        Ok(Claimed { which, rounding: numbers.rounding(), numbers })
+        Ok(Claimed { which, numbers, rounding: vec![] })
     }
 }
 
@@ -240,20 +246,16 @@ pub(super) fn first_wrong(
         let sign = convention.sign(&quantity.pointer);
         let largest =
             quantity.values.iter().fold(0.0_f64, |most, value| if value.abs() > most { value.abs() } else { most });
-        let fits = claimed.numbers.fits(&quantity.shape);
-        let differs = |&(index, expected): &(usize, &f64)| {
-            let Some(got) = claimed.numbers.values.get(index).copied().flatten() else { return false };
-            let off = (got - sign * expected).abs();
+        let wrong = quantity.values.iter().enumerate().find_map(|(index, expected)| {
+            let expected = sign * expected;
+            let Some(place) = claimed.numbers.place(index, &quantity.shape) else { return Some((index, None)) };
+            let got = claimed.numbers.values[place]?;
+            let off = (got - expected).abs();
             // One unit of the last place, and the rounding of that unit itself.
-            !(off <= claimed.rounding[index] * (1.0 + 1e-9) || off <= tolerance * largest)
-        };
-        let wrong = quantity.values.iter().enumerate().find(differs);
-        // Another shape is wrong even where the first number happens to be the same.
-        let wrong = if fits { wrong } else { wrong.or_else(|| quantity.values.iter().enumerate().nth(1)) };
-        wrong.map(|(index, expected)| {
-            let got = claimed.numbers.values.get(index).copied().flatten();
-            (claimed.which, describe(quantity, index, sign * expected, got))
-        })
+            let near = off <= claimed.rounding[place] * (1.0 + 1e-9) || off <= tolerance * largest;
+            (!near).then_some((index, Some(got)))
+        });
+        wrong.map(|(index, got)| (claimed.which, describe(quantity, index, sign * quantity.values[index], got)))
     })
 }
 

@@ -1,5 +1,6 @@
 //! Running the engine with a mistake in it: a tap that changes quantities as they are computed, and knows those before.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::compare::{Quantity, quantities};
@@ -59,28 +60,41 @@ impl Seen {
     }
 }
 
-/// The quantities of a step in which `tamper` changes what it wants. Nothing where the mistake overflows.
+/// The quantities of a step in which `tamper` changes what it wants, in the loss afterwards too: who makes a mistake on
+/// the way up makes it every time. Nothing where the mistake overflows; a loss afterwards that does is not a number.
 pub(super) fn imitate(
     pass: &Pass,
     targets: &Targets,
     tamper: &mut dyn FnMut(&Spot, &Seen, &mut ValuesMut),
 ) -> Option<Vec<Quantity>> {
-    let mut seen = Seen::default();
     let layers = pass.model.layers();
-    let (trace, _) = pass
-        .step_tapped(targets, &mut |place, mut values| {
-            let spot = spot(place, layers);
-            tamper(&spot, &seen, &mut values);
-            let matrix = match &values {
-                ValuesMut::Scalar(value) => Matrix::filled(1, 1, **value),
-                ValuesMut::Vector(values) => Matrix::new(1, values.len(), values.to_vec()),
-                ValuesMut::Matrix(matrix) => (**matrix).clone(),
-            };
-            seen.0.insert(spot.pointer, matrix);
-        })
-        .ok()?;
-    Some(quantities(&trace))
+    let tamper = RefCell::new(tamper);
+    let touch = |seen: &mut Seen, place: &Place, mut values: ValuesMut| {
+        let spot = spot(place, layers);
+        (tamper.borrow_mut())(&spot, seen, &mut values);
+        let matrix = match &values {
+            ValuesMut::Scalar(value) => Matrix::filled(1, 1, **value),
+            ValuesMut::Vector(values) => Matrix::new(1, values.len(), values.to_vec()),
+            ValuesMut::Matrix(matrix) => (**matrix).clone(),
+        };
+        seen.0.insert(spot.pointer, matrix);
+    };
+    let (mut seen, mut seen_afterwards) = (Seen::default(), Seen::default());
+    let step = pass.step_tapped(targets, &mut |place, values| touch(&mut seen, place, values), &mut |place, values| {
+        touch(&mut seen_afterwards, place, values);
+    });
+    if let Ok((trace, _)) = step {
+        return Some(quantities(&trace));
+    }
+    // A step too wild to have a loss afterwards has all other numbers.
+    let mut seen = Seen::default();
+    let trace = pass.backward_tapped(targets, &mut |place, values| touch(&mut seen, place, values)).ok()?;
+    let loss_after = Quantity { pointer: LOSS_AFTER.into(), shape: vec![], values: vec![f64::NAN] };
+    Some(quantities(&trace).into_iter().chain([loss_after]).collect())
 }
+
+/// The last quantity of a step.
+const LOSS_AFTER: &str = "/update/loss_after";
 
 fn spot<'a>(place: &Place, layers: &'a [NamedLayer]) -> Spot<'a> {
     let names = place.names();

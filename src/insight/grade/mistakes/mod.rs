@@ -69,20 +69,20 @@ pub(super) const MISTAKES: &[Mistake] = &[
         title: "The local slope is forgotten",
         explanation: "δ is the error as it arrived. It must be multiplied by the derivative of the activation: \
             δ = error·f′(a).",
-        make: |scene| slopes(scene, |_, _, _| 1.0),
+        make: |scene| slopes(scene, |_, _| Some(1.0)),
     },
     Mistake {
         code: "slope_at_outputs",
         title: "The slope is taken at h instead of a",
         explanation: "The derivative was evaluated at the unit's output h, as f′(h). It belongs to the pre-activation: \
             f′(a), which for sigmoid is h·(1 − h).",
-        make: |scene| slopes(scene, |activation, _, h| activation.of(h).map_or(1.0, |(_, slope)| slope)),
+        make: |scene| slopes(scene, |activation, h| activation.of(h).map(|(_, slope)| slope)),
     },
     Mistake {
         code: "slope_is_activation",
         title: "The activation stands in the place of its derivative",
         explanation: "δ = error·f(a) was computed instead of error·f′(a): σ′(a) is σ(a)·(1 − σ(a)), not σ(a).",
-        make: |scene| slopes(scene, |_, _, h| h),
+        make: |scene| slopes(scene, |_, h| Some(h)),
     },
     Mistake {
         code: "updated_before_blame",

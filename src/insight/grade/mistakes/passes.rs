@@ -2,10 +2,10 @@
 
 use super::{Scene, WHERE, Way, at_layer, replace, scale};
 use crate::engine::activation::Activation;
-use crate::engine::layer::Layer;
 use crate::engine::loss::Loss;
 use crate::engine::math::ln;
 use crate::engine::matrix::{Matrix, sum};
+use crate::engine::model::Model;
 use crate::engine::spec::{LayerKindSpec, ModelSpec};
 use crate::engine::tap::ValuesMut;
 use crate::insight::grade::compare::{Quantity, quantities};
@@ -38,45 +38,37 @@ pub(super) fn sign_flipped(scene: &Scene) -> Vec<Option<Way>> {
     [change, from_the_loss, on_the_way].into_iter().chain(gradients).collect()
 }
 
-/// The slope replaced by something else, made of the activation, a and h: in δ alone, or as the derivative itself.
-pub(super) fn slopes(scene: &Scene, slope: fn(Activation, f64, f64) -> f64) -> Vec<Option<Way>> {
+/// What stands in the place of a slope, made of the activation and h; nothing where there is no such thing.
+type Slope = fn(Activation, f64) -> Option<f64>;
+
+/// The slope replaced by something else: in δ alone, or as the derivative itself.
+pub(super) fn slopes(scene: &Scene, slope: Slope) -> Vec<Option<Way>> {
     let mut ways = vec![];
     for place in WHERE {
         ways.push(scene.imitate(move |spot, seen, values| {
             if spot.is("backward", &["deltas"]) && place.holds(spot) {
-                forget_slope(spot, seen, values, slope);
+                let errors = seen.beside(spot, "errors");
+                replace_by(values, spot, seen, |activation, h, at| {
+                    errors.and_then(|errors| slope(activation, h).map(|slope| errors.values()[at] * slope))
+                });
             }
         }));
         ways.push(scene.imitate(move |spot, seen, values| {
-            let Some(activation) = spot.activation() else { return };
             if spot.is("forward", &["derivatives"]) && place.holds(spot) {
-                let Some((layer, _)) = &spot.layer else { return };
-                let (Some(a), Some(h)) = (pre_activations(seen, spot, layer), seen.beside(spot, "outputs")) else {
-                    return;
-                };
-                replace(values, &a.zip(h, |a, h| slope(activation, a, h)));
+                replace_by(values, spot, seen, |activation, h, _| slope(activation, h));
             }
         }));
     }
     ways
 }
 
-fn pre_activations<'s>(seen: &'s Seen, spot: &Spot, layer: &[usize]) -> Option<&'s Matrix> {
-    match spot.layer.as_ref()?.1.layer {
-        Layer::Activation(_) => seen.inputs(layer),
-        _ => seen.up(layer, "pre_activations"),
-    }
-}
-
-fn forget_slope(spot: &Spot, seen: &Seen, values: &mut ValuesMut, slope: fn(Activation, f64, f64) -> f64) {
+/// Puts what is made of the activation, h and the place in the place of a layer's numbers.
+fn replace_by(values: &mut ValuesMut, spot: &Spot, seen: &Seen, make: impl Fn(Activation, f64, usize) -> Option<f64>) {
     let (Some((layer, _)), Some(activation)) = (&spot.layer, spot.activation()) else { return };
-    let (Some(errors), Some(a), Some(h)) =
-        (seen.beside(spot, "errors"), pre_activations(seen, spot, layer), seen.up(layer, "outputs"))
-    else {
-        return;
-    };
-    let slopes = a.zip(h, |a, h| slope(activation, a, h));
-    replace(values, &errors.zip(&slopes, |error, slope| error * slope));
+    let Some(h) = seen.up(layer, "outputs") else { return };
+    for (at, (value, &h)) in values.all().iter_mut().zip(h.values()).enumerate() {
+        *value = make(activation, h, at).unwrap_or(*value);
+    }
 }
 
 pub(super) fn half_forgotten(scene: &Scene) -> Vec<Option<Way>> {
@@ -122,32 +114,48 @@ pub(super) fn weights_transposed(scene: &Scene) -> Vec<Option<Way>> {
         _ => quantity,
     };
     let layout = quantities(scene.trace).into_iter().map(written).collect();
-    let up = scene.imitate(|spot, seen, values| {
-        let Some((layer, _)) = spot.layer.as_ref().filter(|_| spot.is("forward", &["pre_activations"])) else { return };
-        let (Some(inputs), Some(weights)) = (seen.inputs(layer), seen.up(layer, "parameters/weights")) else { return };
-        if weights.rows() == weights.columns() {
-            let mut a = inputs.product(&weights.transposed());
-            if let Some(bias) = seen.up(layer, "parameters/bias") {
-                a = a.map_at(|(_, unit), a| a + bias.at(0, unit));
-            }
-            replace(values, &a);
-        }
-    });
     let model = scene.pass.model;
-    let down = scene.imitate(|spot, seen, values| {
-        let Some((layer, _)) = spot.layer.as_ref().filter(|_| spot.is("backward", &["errors"])) else { return };
-        let Some((index, outer)) = layer.split_last() else { return };
-        let above: Vec<usize> = [outer, &[index + 1]].concat();
-        let (Some(deltas), Some(weights)) =
-            (at_layer(seen, model, &above, "deltas"), seen.up(&above, "parameters/weights"))
-        else {
-            return;
-        };
-        if weights.rows() == weights.columns() {
-            replace(values, &deltas.product(weights));
+    let up = scene.imitate(transpose_on_the_way_up);
+    let down = scene.imitate(|spot, seen, values| transpose_on_the_way_down(model, spot, seen, values));
+    // As if the matrix were given the other way round: both, and the gradient comes out that way too.
+    let read = scene.imitate(|spot, seen, values| {
+        transpose_on_the_way_up(spot, seen, values);
+        transpose_on_the_way_down(model, spot, seen, values);
+        if spot.is("backward", &["gradients", "weights"])
+            && let ValuesMut::Matrix(gradient) = values
+            && gradient.rows() == gradient.columns()
+        {
+            **gradient = gradient.transposed();
         }
     });
-    vec![Some(layout), up, down]
+    vec![Some(layout), up, down, read]
+}
+
+/// Through square matrices alone: others would not fit.
+fn transpose_on_the_way_up(spot: &Spot, seen: &Seen, values: &mut ValuesMut) {
+    let Some((layer, _)) = spot.layer.as_ref().filter(|_| spot.is("forward", &["pre_activations"])) else { return };
+    let (Some(inputs), Some(weights)) = (seen.inputs(layer), seen.up(layer, "parameters/weights")) else { return };
+    if weights.rows() == weights.columns() {
+        let mut a = inputs.product(&weights.transposed());
+        if let Some(bias) = seen.up(layer, "parameters/bias") {
+            a = a.map_at(|(_, unit), a| a + bias.at(0, unit));
+        }
+        replace(values, &a);
+    }
+}
+
+fn transpose_on_the_way_down(model: &Model, spot: &Spot, seen: &Seen, values: &mut ValuesMut) {
+    let Some((layer, _)) = spot.layer.as_ref().filter(|_| spot.is("backward", &["errors"])) else { return };
+    let Some((index, outer)) = layer.split_last() else { return };
+    let above: Vec<usize> = [outer, &[index + 1]].concat();
+    let (Some(deltas), Some(weights)) =
+        (at_layer(seen, model, &above, "deltas"), seen.up(&above, "parameters/weights"))
+    else {
+        return;
+    };
+    if weights.rows() == weights.columns() {
+        replace(values, &deltas.product(weights));
+    }
 }
 
 pub(super) fn bias_forgotten(scene: &Scene) -> Vec<Option<Way>> {
@@ -187,15 +195,24 @@ pub(super) fn softmax_forgotten(scene: &Scene) -> Vec<Option<Way>> {
         }
     };
     let targets = scene.targets.matrix();
-    let way = scene.with_model(linear, |spot, seen, values| {
-        let Some(outputs) = seen.get("/forward/outputs").filter(|_| spot.is("loss", &["per_example"])) else { return };
-        let rows = targets.iter_rows().zip(outputs.iter_rows());
-        let term = |y: f64, a: f64| if y == 0.0 { 0.0 } else { y * ln(a) };
-        let losses: Vec<f64> = rows.map(|(y, a)| 0.0 - sum(y.iter().zip(a).map(|(&y, &a)| term(y, a)))).collect();
-        if losses.iter().all(|loss| loss.is_finite()) {
-            values.all().copy_from_slice(&losses);
-        }
-    });
+    let way = |divided: bool| {
+        scene.with_model(linear, |spot, seen, values| {
+            let Some(outputs) = seen.get("/forward/outputs") else { return };
+            if spot.is("loss", &["per_example"]) {
+                let rows = targets.iter_rows().zip(outputs.iter_rows());
+                let term = |y: f64, a: f64| if y == 0.0 { 0.0 } else { y * ln(a) };
+                let losses: Vec<f64> =
+                    rows.map(|(y, a)| 0.0 - sum(y.iter().zip(a).map(|(&y, &a)| term(y, a)))).collect();
+                if losses.iter().all(|loss| loss.is_finite()) {
+                    values.all().copy_from_slice(&losses);
+                }
+            }
+            // Or with cross-entropy's own derivative, which is no longer y − ŷ.
+            if divided && spot.is("backward", &["errors"]) && spot.last {
+                replace(values, &targets.zip(outputs, |y, a| if y == 0.0 { 0.0 } else { y / a }));
+            }
+        })
+    };
     // Linear outputs have derivatives that softmax does not, and softmax has sums that they do not: only what both have
     // can have been claimed and be right.
     let right = quantities(scene.trace);
@@ -203,7 +220,7 @@ pub(super) fn softmax_forgotten(scene: &Scene) -> Vec<Option<Way>> {
         let of = |quantity: Quantity| {
             way.iter().find(|other| other.pointer == quantity.pointer).cloned().unwrap_or(quantity)
         };
-        right.into_iter().map(of).collect()
+        right.iter().cloned().map(of).collect()
     };
-    vec![way.map(merge)]
+    [false, true].into_iter().map(|divided| way(divided).map(&merge)).collect()
 }

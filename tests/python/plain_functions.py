@@ -1,0 +1,63 @@
+"""Activations and losses in plain Python, as anybody would write them. They share no code with the service."""
+
+import math
+
+Row = list[float]
+Matrix = list[Row]
+
+# f(a), and f'(a) out of a alone.
+ACTIVATIONS = {
+    "linear": (lambda a: a, lambda a: 1.0),
+    "sigmoid": (lambda a: 1.0 / (1.0 + math.exp(-a)), lambda a: math.exp(-a) / (1.0 + math.exp(-a)) ** 2),
+    "tanh": (math.tanh, lambda a: 1.0 - math.tanh(a) ** 2),
+    "relu": (lambda a: max(a, 0.0), lambda a: float(a > 0.0)),
+}
+
+
+def softmax(a: Row) -> Row:
+    exponentials = [math.exp(one - max(a)) for one in a]
+    return [one / sum(exponentials) for one in exponentials]
+
+
+def activate(name: str, a: Row) -> Row:
+    return softmax(a) if name == "softmax" else [ACTIVATIONS[name][0](one) for one in a]
+
+
+def slope(name: str, a: float) -> float:
+    return ACTIVATIONS[name][1](a)
+
+
+def loss(name: str, y: Row, out: Row) -> float | None:
+    """One example's; nothing where a logarithm does not exist."""
+    if name == "half_squared_error":
+        return sum((a - b) ** 2 for a, b in zip(y, out, strict=True)) / 2.0
+    if name == "mean_squared_error":
+        return sum((a - b) ** 2 for a, b in zip(y, out, strict=True)) / len(y)
+    if any(b <= 0.0 and a != 0.0 for a, b in zip(y, out, strict=True)):
+        return None
+    if name == "cross_entropy":
+        return -sum(a * math.log(b) for a, b in zip(y, out, strict=True) if a != 0.0)
+    return -sum(a * math.log(b) + (1.0 - a) * math.log(1.0 - b) for a, b in zip(y, out, strict=True)) / len(y)
+
+
+def errors(name: str, y: Row, out: Row) -> Row:
+    """Downhill, -dE/dout."""
+    if name == "half_squared_error":
+        return [a - b for a, b in zip(y, out, strict=True)]
+    if name == "mean_squared_error":
+        return [2.0 * (a - b) / len(y) for a, b in zip(y, out, strict=True)]
+    if name == "cross_entropy":
+        return [a / b if a != 0.0 else 0.0 for a, b in zip(y, out, strict=True)]
+    return [(a - b) / (b * (1.0 - b)) / len(y) for a, b in zip(y, out, strict=True)]
+
+
+def turned(m: Matrix) -> Matrix:
+    return [list(column) for column in zip(*m, strict=True)]
+
+
+def product(a: Matrix, b: Matrix) -> Matrix:
+    return [[sum(x * y for x, y in zip(row, column, strict=True)) for column in turned(b)] for row in a]
+
+
+def scaled(m: list, factor: float) -> list:
+    return [scaled(one, factor) if isinstance(one, list) else one * factor for one in m]

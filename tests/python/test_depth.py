@@ -1,0 +1,189 @@
+"""Depth: every figure out of the trace, the verdict by its documented thresholds, the four variants side by side."""
+
+import math
+
+import mpmath
+import numpy
+import pytest
+
+from conftest import Client
+from depth_rules import EXPLODING, VANISHING, figures, verdict
+from networks import random_case
+from small_networks import small_case
+from trace_parts import is_close
+
+RELATIVE = 1e-12
+VARIANTS = ["sigmoid", "relu", "residual", "batch_norm"]
+PRESETS = {
+    "telephone": "sigmoid",
+    "telephone-relu": "relu",
+    "telephone-residual": "residual",
+    "telephone-batch-norm": "batch_norm",
+}
+GAME = {"depth": 100, "width": 16, "seed": 3}
+
+
+def agrees(found: dict, trace: dict) -> None:
+    expected = figures(trace)
+    assert len(found["layers"]) == len(expected)
+    for layer, wanted in zip(found["layers"], expected, strict=True):
+        assert layer.keys() == wanted.keys()
+        for name, value in wanted.items():
+            if isinstance(value, float):
+                scale = 1e-3 if name == "log10_ratio" else 0.0
+                assert is_close(layer[name], value, RELATIVE, scale), (layer, wanted)
+            else:
+                assert layer[name] == value, (layer, wanted)
+    assert found["verdict"] == verdict(found["layers"])
+
+
+def session_depth(server: Client, create: dict, batch: dict) -> tuple[dict, dict]:
+    session = server.post("/v1/sessions", create, 201)["name"]
+    trace = server.post(f"/v1/sessions/{session}/backward", batch)
+    return server.post(f"/v1/sessions/{session}/depth", batch, 200), trace
+
+
+@pytest.mark.parametrize("index", range(54))
+def test_small_networks(server: Client, index: int):
+    case = small_case(index)
+    agrees(*session_depth(server, case.create, case.batch))
+
+
+@pytest.mark.parametrize("index", range(30))
+def test_random_networks(server: Client, index: int):
+    case = random_case(index)
+    agrees(*session_depth(server, case.create, case.batch))
+
+
+@pytest.fixture(scope="module")
+def played(server: Client) -> dict[str, dict]:
+    answer = server.post("/v1/depth", GAME, 200)
+    assert [variant["name"] for variant in answer["variants"]] == VARIANTS
+    return {variant["name"]: variant for variant in answer["variants"]}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_presets_are_the_games_variants(server: Client, played: dict, preset: str):
+    found, trace = session_depth(server, {"preset": preset}, {})
+    agrees(found, trace)
+    variant = played[PRESETS[preset]]
+    assert {key: variant[key] for key in found} == found
+
+
+def test_the_illness_and_its_cures(played: dict):
+    """The sigmoid's first layer hears nothing; each cure brings it back by many orders of magnitude."""
+    lowest = {name: variant["layers"][-1] for name, variant in played.items()}
+    assert all(layer["name"] == "layer1" and layer["distance"] == 99 for layer in lowest.values())
+    assert {name: variant["verdict"] for name, variant in played.items()} == {
+        name: "vanishing" if name == "sigmoid" else "healthy" for name in VARIANTS
+    }
+    assert 0.0 < lowest["sigmoid"]["mean_abs_delta"] < 1e-30
+    for cure in VARIANTS[1:]:
+        assert lowest[cure]["log10_ratio"] > lowest["sigmoid"]["log10_ratio"] + 30
+    # 100 layers stay exact: nothing has become zero.
+    for layer in played["sigmoid"]["layers"]:
+        assert layer["mean_abs_delta"] > 0.0 and layer["gradient_norm"] > 0.0 and layer["change_norm"] > 0.0
+        assert layer["mean_slope"] <= 0.25 or layer["distance"] == 0
+    assert lowest["sigmoid"]["bound"] == 0.25**99
+
+
+def test_all_variants_start_with_the_same_weights_and_data(server: Client):
+    starts = []
+    for preset in PRESETS:
+        session = server.post("/v1/sessions", {"preset": preset}, 201)["name"]
+        trace = server.post(f"/v1/sessions/{session}/backward", {})
+        layers = server.get(f"/v1/sessions/{session}/weights")["layers"]
+        dense = [one for layer in layers for one in [layer, *layer.get("layers", [])] if one["kind"] == "dense"]
+        weights = {layer["name"]: layer["parameters"]["weights"] for layer in dense}
+        assert list(weights) == [f"layer{number}" for number in range(1, 101)]
+        starts.append((weights, trace["forward"]["inputs"], trace["loss"]["targets"]))
+    assert all(start == starts[0] for start in starts)
+
+
+@pytest.mark.parametrize("game", [{"depth": 2, "width": 1}, {"depth": 5, "width": 3, "seed": 9}, {"depth": 12}])
+def test_a_game_is_a_session_of_its_network(server: Client, game: dict):
+    """A smaller game by the documented start: He-normal weights, and data out of NumPy's stream."""
+    answer = server.post("/v1/depth", {**game, "variants": ["relu", "sigmoid"]}, 200)
+    assert [variant["name"] for variant in answer["variants"]] == ["relu", "sigmoid"]
+    inputs, targets = data(game.get("seed", 0), game.get("width", 16))
+    for variant in answer["variants"]:
+        width = game.get("width", 16)
+        hidden = {"kind": "dense", "units": width, "activation": variant["name"], "init": "he_normal"}
+        top = {"kind": "dense", "units": 1, "init": "he_normal"}
+        create = {
+            "network": {"inputs": width, "layers": [hidden] * (game["depth"] - 1) + [top]},
+            "optimizer": {"kind": "sgd", "learning_rate": 0.5},
+            "seed": game.get("seed", 0),
+        }
+        found, trace = session_depth(server, create, {"inputs": inputs, "targets": targets})
+        agrees(found, trace)
+        assert {key: variant[key] for key in found} == found
+
+
+def data(seed: int, width: int) -> tuple[list, list]:
+    """Eight rows of normal inputs, by Box and Muller and correctly rounded, and then their targets between 0 and 1."""
+    stream = numpy.random.default_rng(numpy.random.SeedSequence(seed, spawn_key=(0, 1)))
+
+    def normal() -> float:
+        u, v = stream.random(), stream.random()
+        with mpmath.workprec(200):
+            logarithm, cosine = float(mpmath.log(1.0 - u)), float(mpmath.cospi(2.0 * v))
+        return math.sqrt(-2.0 * logarithm) * cosine
+
+    inputs = [[normal() for _ in range(width)] for _ in range(8)]
+    return inputs, [[float(stream.random())] for _ in range(8)]
+
+
+def chain_of(weight: float, layers: int) -> dict:
+    """Linear layers of one unit with the same weight: each multiplies the blame by it."""
+    layer = {"kind": "dense", "units": 1, "bias": False, "weights": [[weight]]}
+    top = {"kind": "dense", "units": 1, "bias": False, "weights": [[weight]]}
+    return {"network": {"inputs": 1, "layers": [layer] * layers + [top]}}
+
+
+@pytest.mark.parametrize(
+    ("weight", "layers", "expected"),
+    [
+        # Ten layers: the ratio decides, for each layer's factor is beyond its threshold too.
+        (0.502, 10, "healthy"),
+        (0.501, 10, "vanishing"),
+        (1.995, 10, "healthy"),
+        (1.996, 10, "exploding"),
+        # Very many layers: the factor of one layer decides.
+        (0.801, 60, "healthy"),
+        (0.799, 60, "vanishing"),
+        (1.249, 60, "healthy"),
+        (1.251, 60, "exploding"),
+        (1.0, 60, "healthy"),
+    ],
+)
+def test_both_sides_of_every_threshold(server: Client, weight: float, layers: int, expected: str):
+    batch = {"inputs": [[1.0]], "targets": [[2.0 + weight**layers]]}
+    found, trace = session_depth(server, chain_of(weight, layers), batch)
+    agrees(found, trace)
+    lowest = found["layers"][-1]
+    assert is_close(lowest["ratio_to_output"], weight**layers, 1e-9)
+    assert found["verdict"] == expected
+    figures_named = [float(word.rstrip(";,")) for word in found["because"].split() if word[0].isdigit()]
+    assert figures_named[-4:] == [*VANISHING, *EXPLODING]
+    assert figures_named[0] == lowest["ratio_to_output"]
+
+
+def test_without_blame_there_is_no_verdict(server: Client):
+    """The outputs are the targets, so that every delta is zero."""
+    found, trace = session_depth(server, chain_of(1.0, 3), {"inputs": [[1.0]], "targets": [[1.0]]})
+    agrees(found, trace)
+    assert found["verdict"] is None
+    assert all(layer["ratio_to_output"] is None and layer["log10_ratio"] is None for layer in found["layers"])
+
+
+@pytest.mark.parametrize(("weight", "fits"), [(0.0009, True), (0.0007, False)])
+def test_numbers_too_small_for_a_double_are_refused_never_zero(server: Client, weight: float, fits: bool):
+    """Through 100 layers the blame is weight^100: 2.7e-305 has all its digits, 3.2e-316 has not."""
+    session = server.post("/v1/sessions", chain_of(weight, 100), 201)["name"]
+    batch = {"inputs": [[1.0]], "targets": [[1.0]]}
+    answer = server.post(f"/v1/sessions/{session}/depth", batch, 200 if fits else 422)
+    if fits:
+        assert answer["layers"][-1]["mean_abs_delta"] > 0.0
+    else:
+        assert answer["code"] == "underflow"
