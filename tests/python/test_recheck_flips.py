@@ -121,3 +121,15 @@ def test_one_wrong_bit_in_any_kind_of_update_is_noticed(server, index):
     for place in places:
         noticed(trace, *place)
     assert recheck(trace) == []
+
+
+def test_a_computed_zero_with_the_other_sign_is_noticed(server):
+    draw = random.Random("zeros")
+    case = make_case(draw, [3, 8, 2], ["relu", "linear"], "half_squared_error", examples=3)
+    trace = explain(server, case)
+    zeros = [place for place in numbers(trace) if not given(trace, place[0]) and place[1][place[2]] == 0]
+    assert len(zeros) > 10
+    for pointer, container, key in zeros:
+        original, container[key] = container[key], -container[key]
+        assert pointer in [mismatch.pointer for mismatch in recheck(trace)], f"{pointer} was turned unnoticed"
+        container[key] = original

@@ -5,6 +5,7 @@ A `Reader` stands on one object of the trace and knows its RFC 6901 pointer. Rul
 """
 
 import math
+import struct
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,8 +138,8 @@ class Reader:
                 self._compare(f"{pointer}/{i}", wanted, got)
             return
         self.findings.recomputed += 1
-        # Tolerance zero. To != the two zeros are equal, for no trace means anything by a zero's sign; NaN never is.
-        if expected != given:
+        # Tolerance zero: the same bits, the sign of a zero included, for the next division may turn on it.
+        if struct.pack(">d", expected) != struct.pack(">d", given):
             self.findings.mismatches.append(Mismatch(pointer, expected, given))
 
     def _numbers(self, value: Any, pointer: str, shape: list[int]) -> Any:
