@@ -78,7 +78,7 @@ refusals! {
     Look: TRACE_QUERY, SESSION, BODY, BATCH, WHAT_IF;
     Step: TRACE_QUERY, SESSION, BODY, BATCH, &[MissingField, ConflictingFields, AnswerTooLarge];
     Explain: TRACE_QUERY, BODY, SPEC, BATCH, WHAT_IF;
-    ShowChain: NO_QUERY, SESSION, BODY, BATCH, &[MissingField, UnknownLayer, UnknownParameter, UnknownNumber];
+    ShowChain: NO_QUERY, SESSION, BODY, BATCH, &[AnswerTooLarge, MissingField, UnknownLayer, UnknownParameter, UnknownNumber];
     ShowBlame: NO_QUERY, SESSION, BODY, BATCH, &[UnknownNumber, AnswerTooLarge];
     ShowDepth: NO_QUERY, SESSION, BODY, BATCH, &[Underflow];
     CheckGradients: NO_QUERY, SESSION, BODY, BATCH;

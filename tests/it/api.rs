@@ -100,7 +100,8 @@ fn operation(method: &Method, path: &str) -> Option<&'static Value> {
         LazyLock::new(|| serde_json::from_str(&chainrule::http::document().to_json().unwrap()).unwrap());
     let fits = |template: &str| {
         let (parts, of) = (path.split('/'), template.split('/'));
-        parts.clone().count() == of.clone().count() && parts.zip(of).all(|(part, of)| part == of || of.starts_with('{'))
+        parts.clone().count() == of.clone().count()
+            && parts.zip(of).all(|(part, of)| part == of || (of.starts_with('{') && !part.is_empty()))
     };
     let (_, item) = DOCUMENT["paths"].as_object()?.iter().find(|(template, _)| fits(template))?;
     item.get(method.as_str().to_lowercase())
