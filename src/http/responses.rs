@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use utoipa::IntoResponses;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
+#[allow(clippy::enum_glob_use, reason = "the tables below are lists of codes and nothing else")]
 use super::code::Code::{self, *};
 use super::problem::PROBLEM_JSON;
 
