@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub use healthcheck::healthcheck;
 pub use openapi::document;
 pub use server::serve;
-pub use stack::router;
+pub use stack::{router, router_with};
 
 use self::bodies::Bodies;
 use crate::limits::Limits;

@@ -19,9 +19,15 @@ use super::{App, docs, openapi};
 
 /// The whole service.
 pub fn router(app: Arc<App>) -> Router {
+    router_with(app, Router::new())
+}
+
+/// The whole service and more routes, behind the same layers.
+pub fn router_with(app: Arc<App>, more: Router<Arc<App>>) -> Router {
     let (routes, _) = openapi::routes().split_for_parts();
     routes
         .merge(docs::routes())
+        .merge(more)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(panicked))

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
-use chainrule::http::{App, router, serve};
+use axum::Router;
+use chainrule::http::{App, router_with, serve};
 use chainrule::limits::Limits;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method, RequestBuilder};
@@ -37,10 +38,15 @@ impl Api {
 
     /// With other limits.
     pub async fn with(limits: Limits) -> Self {
+        Self::with_routes(limits, Router::new()).await
+    }
+
+    /// With routes of the test's own, behind the product's layers.
+    pub async fn with_routes(limits: Limits, more: Router<Arc<App>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let app = App::new(limits.clone());
-        let router = router(Arc::clone(&app));
+        let router = router_with(Arc::clone(&app), more);
         tokio::spawn(async move { serve(listener, router, &limits, pending()).await });
         Self { address, app, client: Client::new() }
     }

@@ -7,8 +7,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
 use chainrule::http::{App, router, serve};
 use chainrule::limits::Limits;
+use chainrule::session::{Length, Work};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -148,4 +152,25 @@ async fn a_request_that_does_not_end_after_a_stop_is_cut_off() {
         advance(Duration::ZERO).await;
         resume();
     }
+}
+
+#[tokio::test]
+async fn a_panic_is_answered_and_the_session_goes_on() {
+    async fn at_once() -> &'static str {
+        panic!("at once")
+    }
+    async fn while_computing(State(app): State<Arc<App>>) -> &'static str {
+        app.registry.compute().run(Work::Pass, Length::Long, || panic!("while computing")).await
+    }
+    let routes = Router::new().route("/at-once", get(at_once)).route("/while-computing", get(while_computing));
+    let api = Api::with_routes(Limits::default(), routes).await;
+    api.put("/v1/sessions/demo", r#"{"preset": "worked-example"}"#).await.expect(201);
+    // More often than there are turns: a panic gives its turn back.
+    for step in 1..=20 {
+        for path in ["/at-once", "/while-computing"] {
+            api.get(path).await.problem(500, "internal_error");
+        }
+        assert_eq!(api.post("/v1/sessions/demo/step", "{}").await.expect(200)["step"], step);
+    }
+    assert_eq!(api.app.registry.compute().at_work(Work::Pass), 0);
 }
