@@ -7,3 +7,4 @@ pub mod http;
 pub mod insight;
 pub mod limits;
 pub mod session;
+pub mod store;
