@@ -28,6 +28,7 @@ mod refusals;
 mod rooms;
 mod server;
 mod sessions;
+mod store;
 mod untouched;
 mod weights;
 mod what_if;
