@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chainrule::store::{Change, Commit, Conflict, KeyEntry, LogId, Store};
 
-use super::made::{all, append, branch, conflicts, create, delete, first, fresh, grown, key, log, next, only};
+use super::made::{all, append, branch, conflicts, create, delete, first, fresh, grown, key, log, next};
 
 type Held = Arc<dyn Store>;
 

@@ -10,7 +10,7 @@ mod racing;
 use std::any::Any;
 use std::sync::Arc;
 
-use chainrule::store::{MemoryStore, Store};
+use chainrule::store::{Durability, MemoryStore, SqliteStore, Store};
 
 /// An empty store for one test, and what must live as long as it does.
 struct Opened {
@@ -20,6 +20,12 @@ struct Opened {
 
 async fn in_memory() -> Opened {
     Opened { store: Arc::new(MemoryStore::new(1 << 30)), _keeps: None }
+}
+
+async fn in_sqlite() -> Opened {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("chainrule.db"), Durability::Power).await.unwrap();
+    Opened { store: Arc::new(store), _keeps: Some(Box::new(folder)) }
 }
 
 /// Every law, each as a test of its own, for one store.
@@ -71,3 +77,4 @@ macro_rules! holds_to_the_laws {
 }
 
 holds_to_the_laws!(memory, super::in_memory);
+holds_to_the_laws!(sqlite, super::in_sqlite);
