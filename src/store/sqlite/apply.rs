@@ -1,39 +1,46 @@
-//! What one commit does to the tables, within a transaction that others share. Each change is one statement that looks
-//! and writes at once; where it wrote nothing, a second one finds out why.
+//! What one commit does to the tables, within a transaction that others share. Where it can be, a change is one
+//! statement that looks and writes at once; where it wrote nothing, a second one finds out why.
 
 use sqlx::{Error, Row as _, SqliteConnection};
 
+use super::bulk;
 use super::rows::step;
 use crate::store::{Change, Commit, Conflict, Entry, KeyEntry, Log, LogId};
 
 /// Does all of a commit, or says what stands in its way and does nothing.
 pub(super) async fn commit(db: &mut SqliteConnection, commit: &Commit) -> Result<Result<(), Conflict>, Error> {
     if let Some(key) = &commit.key
-        && !keep_key(db, key).await?
+        && bulk::keep_keys(db, &[key]).await?.is_empty()
     {
         return Ok(Err(Conflict::Key));
     }
     let conflict = match &commit.change {
         Change::Create(log, entry) => create(db, log, entry).await?,
-        Change::Append(log, entry) => append(db, *log, entry).await?,
+        Change::Append(log, entry) => {
+            let appended = bulk::append(db, &[(*log, entry)]).await?;
+            if appended.contains(log) { None } else { Some(why_not_appended(db, *log).await?) }
+        }
         Change::Delete(log) => delete(db, *log).await?,
         Change::Nothing => None,
     };
     if let (Some(_), Some(key)) = (conflict, &commit.key) {
-        let delete = sqlx::query("DELETE FROM keys WHERE tenant = ?1 AND key = ?2");
-        delete.bind(&key.tenant).bind(&key.key).execute(db).await?;
+        drop_key(db, key).await?;
     }
     Ok(conflict.map_or(Ok(()), Err))
 }
 
-/// False where it is kept already.
-async fn keep_key(db: &mut SqliteConnection, key: &KeyEntry) -> Result<bool, Error> {
-    let insert = sqlx::query(
-        "INSERT INTO keys (tenant, key, request, at, outcome) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (tenant, key) DO NOTHING",
-    );
-    let insert = insert.bind(&key.tenant).bind(&key.key).bind(&key.request[..]).bind(key.at).bind(&key.outcome);
-    Ok(insert.execute(db).await?.rows_affected() == 1)
+/// Takes back a key whose commit met another conflict.
+pub(super) async fn drop_key(db: &mut SqliteConnection, key: &KeyEntry) -> Result<(), Error> {
+    let delete = sqlx::query("DELETE FROM keys WHERE tenant = ?1 AND key = ?2");
+    delete.bind(&key.tenant).bind(&key.key).execute(db).await?;
+    Ok(())
+}
+
+/// What stood in the way of an append.
+pub(super) async fn why_not_appended(db: &mut SqliteConnection, log: LogId) -> Result<Conflict, Error> {
+    let named = sqlx::query("SELECT EXISTS (SELECT 1 FROM logs WHERE id = ?1 AND named = 1)");
+    let named = named.bind(&log.0[..]).fetch_one(db).await?;
+    Ok(if named.try_get(0)? { Conflict::Head } else { Conflict::Gone })
 }
 
 async fn create(db: &mut SqliteConnection, log: &Log, entry: &Entry) -> Result<Option<Conflict>, Error> {
@@ -58,33 +65,8 @@ async fn create(db: &mut SqliteConnection, log: &Log, entry: &Entry) -> Result<O
         "INSERT INTO entries (log, step, last, at, append, state, before, note, hash, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     );
-    bound(insert, log.id, entry).execute(db).await?;
+    bulk::bound(insert, log.id, entry).execute(db).await?;
     Ok(None)
-}
-
-async fn append(db: &mut SqliteConnection, log: LogId, entry: &Entry) -> Result<Option<Conflict>, Error> {
-    let insert = sqlx::query(
-        "INSERT INTO entries (log, step, last, at, append, state, before, note, hash, body)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
-         WHERE EXISTS (SELECT 1 FROM logs WHERE id = ?1 AND named = 1)
-           AND EXISTS (SELECT 1 FROM entries WHERE log = ?1 AND last = ?2 - 1 AND hash = ?7
-                       AND step = (SELECT max(step) FROM entries WHERE log = ?1))",
-    );
-    if bound(insert, log, entry).execute(&mut *db).await?.rows_affected() == 1 {
-        return Ok(None);
-    }
-    let named = sqlx::query("SELECT EXISTS (SELECT 1 FROM logs WHERE id = ?1 AND named = 1)");
-    let named = named.bind(&log.0[..]).fetch_one(db).await?;
-    Ok(Some(if named.try_get(0)? { Conflict::Head } else { Conflict::Gone }))
-}
-
-type Query = sqlx::query::Query<'static, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
-
-fn bound(insert: Query, log: LogId, entry: &Entry) -> Query {
-    let head = &entry.head;
-    let insert = insert.bind(&log.0[..]).bind(step(head.step)).bind(step(head.last)).bind(head.at);
-    let insert = insert.bind(&head.append[..]).bind(&head.state[..]).bind(&head.before[..]);
-    insert.bind(&head.note).bind(&head.hash[..]).bind(&entry.body)
 }
 
 async fn delete(db: &mut SqliteConnection, log: LogId) -> Result<Option<Conflict>, Error> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Row as _, SqliteConnection};
 
+use super::bulk;
 use crate::store::Durability;
 
 /// How long a connection waits for another process that holds the database: an export at its first moment, or somebody
@@ -39,8 +40,8 @@ pub(super) fn to_write(path: &Path, durability: Durability, create: bool) -> Sql
         .pragma("wal_autocheckpoint", "0")
         .pragma("journal_size_limit", WAL_KEPT)
         .pragma("cache_size", "-16384")
-        // Statements and their rows are short: the worker and the task hand over few at a time.
-        .row_buffer_size(1)
+        // So that the rows of one statement never wait for somebody to take them.
+        .row_buffer_size(bulk::ROWS)
 }
 
 /// A connection that only reads.

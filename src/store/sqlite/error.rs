@@ -84,8 +84,9 @@ fn primary(error: &sqlx::Error) -> Option<i64> {
     Some(code & 0xff)
 }
 
-/// Judges an error. `committing` says that it is COMMIT's: then only what SQLite gives before it syncs anything is
-/// known to have written nothing, and a full disk is such a thing, for it shows while frames are written.
+/// Judges an error. `committing` says that it is COMMIT's, or that of a statement that commits itself: then only what
+/// SQLite gives before it syncs anything is known to have written nothing. A full disk is such a thing, for it shows
+/// while frames are written, and the one that commits is the last of them.
 pub(super) fn judge(error: &sqlx::Error, committing: bool) -> Failure {
     let text = error.to_string();
     match primary(error) {
@@ -94,10 +95,9 @@ pub(super) fn judge(error: &sqlx::Error, committing: bool) -> Failure {
         Some(code::BUSY | code::LOCKED) => {
             Failure::Clean(StoreError::Unavailable(format!("another process writes to the database: {text}")))
         }
+        Some(code::ERROR | code::TOO_BIG | code::CONSTRAINT) => Failure::Clean(StoreError::Unavailable(text)),
         Some(code::READ_ONLY) if !committing => Failure::Clean(StoreError::Full(text)),
-        Some(code::ERROR | code::NO_MEMORY | code::TOO_BIG | code::CONSTRAINT) if !committing => {
-            Failure::Clean(StoreError::Unavailable(text))
-        }
+        Some(code::NO_MEMORY) if !committing => Failure::Clean(StoreError::Unavailable(text)),
         _ => Failure::Lost(StoreError::Unavailable(text)),
     }
 }

@@ -4,8 +4,10 @@
 //! connections of their own, see what is committed, and wait for nobody.
 
 mod apply;
+mod bulk;
 mod connect;
 mod error;
+mod group;
 mod open;
 mod rows;
 mod schema;

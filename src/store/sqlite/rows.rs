@@ -117,6 +117,6 @@ fn number(row: &SqliteRow, column: &str) -> Result<u64, Error> {
     u64::try_from(row.try_get::<i64, _>(column)?).map_err(|error| Error::Decode(error.into()))
 }
 
-fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Error> {
+pub(super) fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Error> {
     bytes.try_into().map_err(|_| Error::Decode(format!("{} bytes where there are {N}", bytes.len()).into()))
 }

@@ -17,12 +17,13 @@ use tokio::time::{Instant, sleep_until};
 
 use super::connect::checkpoint;
 use super::error::{Failure, OpenError, judge};
+use super::group::Group;
 use super::open::{self, Connections};
-use super::{Shared, apply};
+use super::{Shared, bulk};
 use crate::store::{Change, Commit, CommitError, Durability, LogId, StoreError};
 
 /// What is committed at once, at the most.
-const GROUP: usize = 256;
+const GROUP: usize = bulk::ROWS;
 /// And about so many bytes.
 const GROUP_BYTES: usize = 16 << 20;
 /// The log is brought into the main file when about so many bytes were written to it.
@@ -132,32 +133,22 @@ impl Writer {
         let Some(Connections { writer, .. }) = &mut self.connections else {
             return Ok(jobs.iter().map(|_| Err(CommitError::Refused(self.shared.closed()))).collect());
         };
-        if let Err(error) = sqlx::query("BEGIN IMMEDIATE").execute(&mut *writer).await {
+        let group = Group::of(jobs);
+        let alone = group.is_one_statement();
+        if !alone && let Err(error) = sqlx::query("BEGIN IMMEDIATE").execute(&mut *writer).await {
             return Err(judge(&error, false));
         }
-        let mut answers = Vec::with_capacity(jobs.len());
-        let mut failure = None;
-        for work in jobs {
-            let done = match work {
-                Work::Commit(commit) => apply::commit(writer, commit).await,
-                Work::Snapshot { log, step, bytes } => apply::snapshot(writer, *log, *step, bytes).await.map(Ok),
-                Work::ForgetKeys(before) => apply::forget_keys(writer, *before).await.map(Ok),
-            };
-            match done {
-                Ok(answer) => answers.push(answer.map_err(CommitError::Conflict)),
-                Err(error) => {
-                    failure = Some(judge(&error, false));
-                    break;
+        let failure = match group.write(writer).await {
+            Err(error) => judge(&error, alone),
+            Ok(answers) => {
+                let committed =
+                    if alone { Ok(()) } else { sqlx::query("COMMIT").execute(&mut *writer).await.map(|_| ()) };
+                match committed {
+                    Ok(()) => return Ok(answers.into_iter().map(|it| it.map_err(CommitError::Conflict)).collect()),
+                    Err(error) => judge(&error, true),
                 }
             }
-        }
-        if failure.is_none() {
-            match sqlx::query("COMMIT").execute(&mut *writer).await {
-                Ok(_) => return Ok(answers),
-                Err(error) => failure = Some(judge(&error, true)),
-            }
-        }
-        let failure = failure.unwrap_or(Failure::Lost(StoreError::Unavailable("it failed".to_owned())));
+        };
         if let Failure::Clean(_) = failure
             && let Err(error) = sqlx::query("ROLLBACK").execute(&mut *writer).await
             // SQLite may have done it itself.

@@ -97,6 +97,7 @@ pub async fn all(store: &dyn Store, log: LogId) -> Vec<Entry> {
 
 /// Asserts that a commit meets a conflict.
 #[track_caller]
+#[allow(clippy::needless_pass_by_value, reason = "it is called with the answer at hand")]
 pub fn conflicts(answer: Result<(), CommitError>, with: Conflict) {
     assert_eq!(answer, Err(CommitError::Conflict(with)));
 }

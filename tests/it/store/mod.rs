@@ -6,6 +6,8 @@ mod keeping;
 mod logs;
 mod made;
 mod racing;
+#[path = "sqlite/mod.rs"]
+mod sqlite_alone;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ struct Opened {
     _keeps: Option<Box<dyn Any + Send>>,
 }
 
+#[allow(clippy::unused_async, reason = "the others are asynchronous")]
 async fn in_memory() -> Opened {
     Opened { store: Arc::new(MemoryStore::new(1 << 30)), _keeps: None }
 }
