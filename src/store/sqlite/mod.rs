@@ -42,6 +42,9 @@ const QUEUE: usize = 1024;
 /// A database of at most so many bytes is checked before it is opened, a larger one meanwhile.
 const CHECKED_FIRST: u64 = 64 << 20;
 
+const GONE: &str = "the task that writes has ended";
+const READ_ONLY: &str = "the database is open for reading only";
+
 /// Logs in an SQLite database.
 pub struct SqliteStore {
     shared: Arc<Shared>,
@@ -122,14 +125,13 @@ impl SqliteStore {
     /// Opens a database to read it, also while a server has it. Commits are refused.
     pub async fn open_to_read(path: &Path) -> Result<Self, OpenError> {
         let path = absolute(path)?;
-        let reason = || "there is none".to_owned();
         if open::examine(&path, Durability::Power, false).await? == Found::Nothing {
-            return Err(OpenError::Foreign { path, reason: reason() });
+            return Err(OpenError::Unavailable { path, reason: "there is no database yet".to_owned() });
         }
         open::look(&path, false).await?;
         let readers = open::readers(connect::to_read(&path));
         // A folder that cannot be written to has no room for what readers share; but then nobody writes there either.
-        let readers = match readers.acquire().await {
+        let readers = match sqlx::query(rows::ANY).fetch_one(&readers).await {
             Ok(_) => readers,
             Err(_) => open::readers(connect::to_look(&path)),
         };
@@ -144,19 +146,26 @@ impl SqliteStore {
         self.shared.readers().map_err(CommitError::Refused)?;
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(queue) = queue else {
-            let read_only = "the database is open for reading only".to_owned();
-            return Err(CommitError::Refused(StoreError::Full(read_only)));
+            return Err(CommitError::Refused(StoreError::Full(READ_ONLY.to_owned())));
         };
-        let gone = || StoreError::Unavailable("the task that writes has ended".to_owned());
+        let gone = || StoreError::Unavailable(GONE.to_owned());
         let (answer, answered) = oneshot::channel();
         queue.send(Job { work, answer }).await.map_err(|_| CommitError::Refused(gone()))?;
         answered.await.unwrap_or_else(|_| Err(CommitError::Unknown(gone())))
     }
 }
 
+/// The path without links: SQLite puts the log beside the file that is meant, and so lies the lock.
 fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
     let failed = |error: std::io::Error| OpenError::Unavailable { path: path.to_owned(), reason: error.to_string() };
-    std::path::absolute(path).map_err(failed)
+    let path = std::path::absolute(path).map_err(failed)?;
+    if let Ok(path) = path.canonicalize() {
+        return Ok(path);
+    }
+    match (path.parent().and_then(|folder| folder.canonicalize().ok()), path.file_name()) {
+        (Some(folder), Some(name)) => Ok(folder.join(name)),
+        _ => Ok(path),
+    }
 }
 
 /// Checks a large database while it is in use.
@@ -258,10 +267,11 @@ impl Store for SqliteStore {
         }
         self.shared.readers()?;
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if queue.as_ref().is_some_and(mpsc::Sender::is_closed) {
-            return Err(StoreError::Unavailable("the task that writes has ended".to_owned()));
+        match &*queue {
+            Some(queue) if !queue.is_closed() => Ok(()),
+            Some(_) => Err(StoreError::Unavailable(GONE.to_owned())),
+            None => Err(StoreError::Full(READ_ONLY.to_owned())),
         }
-        Ok(())
     }
 
     async fn close(&self) {

@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection, Sql
 
 use super::connect::{beside, checkpoint, to_look, to_read, to_write};
 use super::error::OpenError;
-use super::{READERS, WAIT_FOR_A_READER, schema, wal};
+use super::{READERS, WAIT_FOR_A_READER, rows, schema, wal};
 use crate::store::Durability;
 
 /// The connections to one database.
@@ -155,7 +155,8 @@ fn examine_files(path: &Path, durability: Durability, writing: bool) -> Result<F
             Durability::Process => tracing::warn!("commits of the last moments are lost: {damaged}"),
         }
     }
-    let (says, has) = (header.pages * header.page as u64, bytes);
+    // Looked at once more: a server may just have made it longer.
+    let (says, has) = (header.pages * header.page as u64, size(path)?);
     if scanned.empty && says > has {
         let reason = format!("it has {has} bytes where its header says {says}; its end is missing");
         return Err(OpenError::Damaged { path: path.to_owned(), reason });
@@ -225,7 +226,7 @@ pub(super) async fn connect(path: &Path, durability: Durability, found: Found) -
         File::open(&folder).and_then(|file| file.sync_all()).map_err(|error| of_io(path, &folder, &error))?;
     }
     let mut anchor = to_read(path).connect().await.map_err(failed)?;
-    number(&mut anchor, "SELECT count(*) FROM sqlite_schema").await.map_err(failed)?;
+    number(&mut anchor, rows::ANY).await.map_err(failed)?;
     Ok(Connections { writer, anchor, readers: readers(to_read(path)) })
 }
 

@@ -35,6 +35,9 @@ macro_rules! from_covering {
     };
 }
 
+/// Reads something, whatever there is.
+pub(super) const ANY: &str = "SELECT count(*) FROM sqlite_schema";
+
 pub(super) const FIND: &str =
     concat!("SELECT ", log!(), ", ", head!(), at_its_end!(), "WHERE l.tenant = ?1 AND l.name = ?2 AND l.named = 1");
 

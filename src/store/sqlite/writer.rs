@@ -149,7 +149,7 @@ impl Writer {
                 }
             }
         };
-        if let Failure::Clean(_) = failure
+        if !matches!(failure, Failure::Lost(_))
             && let Err(error) = sqlx::query("ROLLBACK").execute(&mut *writer).await
             // SQLite may have done it itself.
             && !error.to_string().contains("no transaction is active")

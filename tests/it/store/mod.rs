@@ -2,12 +2,11 @@
 //! is called, and how an empty one is opened.
 
 mod deleting;
+mod files;
 mod keeping;
 mod logs;
 mod made;
 mod racing;
-#[path = "sqlite/mod.rs"]
-mod sqlite_alone;
 
 use std::any::Any;
 use std::sync::Arc;

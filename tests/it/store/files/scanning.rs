@@ -15,12 +15,12 @@ use super::{beside, bytes_of, connection, killed, place};
 const FRAME: usize = 24 + 4096;
 
 /// How many entries SQLite finds; nothing where it finds no tables.
-async fn seen_by_sqlite(path: &Path) -> i64 {
+async fn seen_by_sqlite(path: &Path) -> usize {
     let mut db = connection(path).await;
     let row = sqlx::query("SELECT count(*) FROM entries").fetch_one(&mut db).await;
-    let count = row.map_or(0, |row| row.get(0));
+    let count: i64 = row.map_or(0, |row| row.get(0));
     db.close().await.unwrap();
-    count
+    usize::try_from(count).unwrap()
 }
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn no_commit_but_the_last_is_lost_without_a_word() {
     let last = 32 + (ends[ends.len() - 2] + 1) * FRAME;
 
     let mut random = Pcg64::seed_from_u64(7);
-    let (mut refused, mut lost, mut harmless) = (0, 0, 0);
+    let (mut refused, mut dropped, mut harmless) = (0, 0, 0);
     for round in 0..150 {
         // Some in the header, some in the headers of frames, the rest anywhere.
         let at = match round {
@@ -53,18 +53,18 @@ async fn no_commit_but_the_last_is_lost_without_a_word() {
         fs::write(beside(&control, "-wal"), &bytes).unwrap();
         let before = bytes_of(folder.path());
 
-        let missing = entries as i64 - seen_by_sqlite(&control).await;
+        let missing = entries - seen_by_sqlite(&control).await;
         match SqliteStore::open(&flipped, Durability::Power).await {
             Err(OpenError::DamagedWal { .. }) => {
                 assert!(bytes_of(folder.path()) == before);
                 refused += 1;
-                lost += i64::from(missing > 0);
+                dropped += usize::from(missing > 0);
             }
             Err(other) => panic!("bit {bit} of byte {at}: {other}"),
             Ok(store) => {
-                let found = all(&store, made.id).await.len() as i64;
-                assert_eq!(found, entries as i64 - missing);
-                let allowed = i64::from(at >= last);
+                let found = all(&store, made.id).await.len();
+                assert_eq!(found, entries - missing);
+                let allowed = usize::from(at >= last);
                 assert!(missing <= allowed, "bit {bit} of byte {at}: {missing} commits are lost without a word");
                 harmless += 1;
                 store.close().await;
@@ -72,7 +72,7 @@ async fn no_commit_but_the_last_is_lost_without_a_word() {
         }
     }
     // SQLite by itself would have lost something nearly every time.
-    assert!(refused >= 100 && lost >= 100, "{refused} refused, {lost} lost by SQLite, {harmless} harmless");
+    assert!(refused >= 100 && dropped >= 100, "{refused} refused, {dropped} dropped by SQLite, {harmless} harmless");
 }
 
 #[tokio::test]

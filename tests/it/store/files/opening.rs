@@ -90,7 +90,7 @@ async fn what_is_queued_is_done_before_it_closes() {
     }
     tokio::task::yield_now().await;
     store.close().await;
-    let done = waiting.join_all().await.into_iter().filter(Result::is_ok).count();
+    let done = waiting.join_all().await.into_iter().flatten().count();
     let store = open(&path).await;
     assert_eq!(store.list("", None, 1000).await.unwrap().len(), done);
     store.close().await;

@@ -3,10 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use chainrule::store::{Durability, OpenError, SqliteStore, Store};
+use chainrule::store::{Change, CommitError, Durability, OpenError, SqliteStore, Store, StoreError};
 use sqlx::Connection as _;
 
-use super::super::made::{all, create, grown, log};
+use super::super::made::{all, create, grown, log, next, only};
 use super::{Disk, beside, connection, execute, killed, open, place, refused};
 
 #[tokio::test]
@@ -134,6 +134,51 @@ async fn a_broken_tree() {
 }
 
 #[tokio::test]
+async fn a_broken_tree_of_a_large_database() {
+    let (_folder, path) = place();
+    let made = log("demo");
+    let store = open(&path).await;
+    store.keep_snapshot(made.id, 0, vec![]).await.unwrap();
+    grown(&store, &made, 300).await;
+    for step in 0..2 {
+        store.keep_snapshot(made.id, step, vec![step as u8; 36 << 20]).await.unwrap();
+    }
+    store.close().await;
+    let mut bytes = fs::read(&path).unwrap();
+    assert!(bytes.len() > 64 << 20);
+    // A page that is read last: the end of the second snapshot's chain says that it goes on.
+    let page = bytes.len() / 4096 - 1;
+    bytes[page * 4096..page * 4096 + 4].copy_from_slice(&[0, 0, 0, 2]);
+    fs::write(&path, bytes).unwrap();
+    // It is opened, and read as far as it goes; when the damage is found, nothing more is written.
+    let store = open(&path).await;
+    for _ in 0..1000 {
+        if store.ready().await.is_err() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert!(matches!(store.ready().await, Err(StoreError::Damaged(_))));
+    let head = store.find("", "demo").await.unwrap().unwrap();
+    let answer = store.commit(only(Change::Append(made.id, next(&head, 1, vec![])))).await;
+    assert!(matches!(answer, Err(CommitError::Refused(StoreError::Damaged(_)))), "{answer:?}");
+    assert_eq!(all(&store, made.id).await.len(), 300);
+    store.close().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_second_server_by_another_name() {
+    let (folder, path) = place();
+    let store = open(&path).await;
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let error = SqliteStore::open(&link, Durability::Power).await.err().unwrap();
+    assert!(matches!(error, OpenError::InUse { .. }), "{error}");
+    store.close().await;
+}
+
+#[tokio::test]
 async fn what_may_only_be_read() {
     let (_folder, path) = place();
     let store = open(&path).await;
@@ -165,7 +210,7 @@ async fn what_may_only_be_read() {
 #[tokio::test]
 async fn what_has_no_room() {
     let Some(disk) = Disk::new(1) else { return };
-    fs::write(disk.path().join("filler"), vec![1; 1_040_000]).unwrap_err();
+    fs::write(disk.path().join("filler"), vec![1; 2_000_000]).unwrap_err();
     let error = SqliteStore::open(&disk.path().join("chainrule.db"), Durability::Power).await.err().unwrap();
     assert!(matches!(error, OpenError::Full { .. }), "{error}");
 }
