@@ -241,6 +241,16 @@ fn replace_running(
 }
 
 impl StateHash {
+    /// The hash as bytes.
+    pub fn bytes(self) -> [u8; 32] {
+        self.0
+    }
+
+    /// A hash that was kept as bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The hash, where the text is one as it is displayed.
     pub fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];

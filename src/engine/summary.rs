@@ -165,6 +165,47 @@ pub fn first_overflow(trace: &Trace) -> Option<NonFinite> {
     })
 }
 
+/// A step in three numbers, for a history. A norm whose square passes the largest double is left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sizes {
+    /// The mean loss over the batch
+    pub loss: Option<f64>,
+    /// √(Σ g²) over all parameters
+    pub gradient_norm: Option<f64>,
+    /// √(Σ Δ²) over all parameters
+    pub change_norm: Option<f64>,
+}
+
+impl Sizes {
+    /// Of a trace, as far as it goes.
+    pub fn of(trace: &Trace) -> Self {
+        let mut gradients = vec![];
+        let mut changes = vec![];
+        trace.backward.iter().for_each(|backward| all_gradients(&backward.layers, &mut gradients));
+        trace.update.iter().for_each(|update| all_changes(&update.layers, &mut changes));
+        let finite = |value: f64| value.is_finite().then_some(value);
+        Self {
+            loss: trace.loss.as_ref().map(|loss| loss.value),
+            gradient_norm: trace.backward.as_ref().and_then(|_| finite(norm(gradients.into_iter()))),
+            change_norm: trace.update.as_ref().and_then(|_| finite(norm(changes.into_iter()))),
+        }
+    }
+}
+
+fn all_gradients<'t>(layers: &'t [LayerBackward], all: &mut Vec<&'t Tensor>) {
+    for layer in layers {
+        all.extend(layer.gradients().into_iter().flat_map(Named::iter).map(|(_, tensor)| tensor));
+        all_gradients(layer.inner(), all);
+    }
+}
+
+fn all_changes<'t>(layers: &'t [LayerUpdate], all: &mut Vec<&'t Tensor>) {
+    for layer in layers {
+        all.extend(layer.parameters.iter().map(|(_, update)| &update.change));
+        all_changes(&layer.layers, all);
+    }
+}
+
 impl LossSummary {
     fn of(loss: &LossTrace) -> Self {
         Self { kind: loss.kind, value: loss.value }

@@ -62,7 +62,7 @@ impl Inspection<'_> {
         let work = move || {
             let model = subject.model();
             match live {
-                Some(live) => work(&prepared.pass(model, &live.state), prepared.targets.as_ref()),
+                Some(live) => work(&prepared.pass(model, live.state()), prepared.targets.as_ref()),
                 None => work(&prepared.pass(model, &model.start()), prepared.targets.as_ref()),
             }
         };

@@ -1,6 +1,6 @@
 //! What a pass is asked of: a model with the data that it may have brought, in a session or without one.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
@@ -18,7 +18,7 @@ use crate::engine::trace::Trace;
 use crate::limits::Limits;
 
 /// A batch that a preset brings: used where a request names no data of its own.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Data {
     /// x, `[examples][inputs]`
     #[schema(schema_with = schema::matrix)]
@@ -45,7 +45,7 @@ pub struct Subject {
 }
 
 /// How much of a trace is answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Detail {
     /// Every number
@@ -153,6 +153,11 @@ impl Subject {
     /// What it is shown where a request shows nothing.
     pub fn data(&self) -> Option<&Data> {
         self.data.as_ref()
+    }
+
+    /// What it was made from.
+    pub fn spec(&self) -> SubjectSpec {
+        SubjectSpec { model: self.model.spec().clone(), data: self.data.clone() }
     }
 
     /// Whether it was made from that spec.

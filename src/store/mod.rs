@@ -26,6 +26,8 @@ pub struct Log {
     pub name: String,
     /// The log that it goes on from
     pub origin: Option<Origin>,
+    /// A number that its maker wants to find in a listing
+    pub size: u64,
 }
 
 /// Where a log branches off from another one.

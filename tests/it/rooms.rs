@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room, or a file of the top level, and the rooms it may name. `limits` is open to all.
-const ROOMS: [(&str, &[&str]); 8] = [
+const ROOMS: [(&str, &[&str]); 9] = [
     ("engine", &[]),
     ("insight", &["engine"]),
-    ("session", &["engine"]),
-    ("http", &["engine", "insight", "session"]),
+    ("session", &["engine", "store"]),
+    ("store", &[]),
+    ("http", &["engine", "insight", "session", "store"]),
     ("limits", &[]),
     ("lib", &[]),
     ("config", &[]),

@@ -133,9 +133,9 @@ pub async fn on_session(
     Path(name): Path<String>,
     Json(body): Json<GradeBody>,
 ) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(&name)?)?;
+    let session = app.registry.session(&session_name(&name)?).await?;
     let GradeBody { inputs, targets, mode, learning_rate, claim: ClaimBody(claim), tolerance } = body;
-    let (_, inspection) = session.inspect(Extent::Step, app.limits(), app.registry.compute());
+    let (_, inspection) = session.inspect(Extent::Step);
     let pass = PassBody { inputs, targets, mode, learning_rate, what_if: None };
     judge(&app, inspection, pass, claim, tolerance).await
 }

@@ -165,7 +165,7 @@ pub async fn show_chain(
     Path(name): Path<String>,
     Json(body): Json<ChainBody>,
 ) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(&name)?)?;
+    let session = app.registry.session(&session_name(&name)?).await?;
     let request = batch(body.inputs, body.targets, body.mode)?;
     let top = body.top.unwrap_or(10);
     if top == 0 || top > PATHS as u64 {
@@ -187,7 +187,7 @@ pub async fn show_chain(
         return Err(SubjectError::AnswerTooLarge { part, bytes, limit, less: "a smaller top" }.into());
     }
     let limits = ChainLimits { work: app.limits().multiply_adds, numbers: app.limits().pass_numbers };
-    let found = look(&app, &session, request, move |trace| chain(&trace, &wanted, limits)).await?;
+    let found = look(&session, request, move |trace| chain(&trace, &wanted, limits)).await?;
     Ok(json::large_answer(&app, bytes, found?).await)
 }
 
@@ -203,7 +203,7 @@ pub async fn show_blame(
     Path(name): Path<String>,
     Json(body): Json<BlameBody>,
 ) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(&name)?)?;
+    let session = app.registry.session(&session_name(&name)?).await?;
     let request = batch(body.inputs, body.targets, body.mode)?;
     let example = count(body.example.unwrap_or(0));
     let (bytes, limit) = (blame::bytes(session.subject().model()), app.limits().answer_bytes);
@@ -211,7 +211,7 @@ pub async fn show_blame(
         let part = "list of connections";
         return Err(SubjectError::AnswerTooLarge { part, bytes, limit, less: "the chain rule of one weight" }.into());
     }
-    let found = look(&app, &session, request, move |trace| blame(&trace, example)).await?;
+    let found = look(&session, request, move |trace| blame(&trace, example)).await?;
     Ok(json::large_answer(&app, bytes, found?).await)
 }
 
@@ -228,9 +228,9 @@ pub async fn show_depth(
     Path(name): Path<String>,
     Json(body): Json<SessionDepthBody>,
 ) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(&name)?)?;
+    let session = app.registry.session(&session_name(&name)?).await?;
     let request = batch(body.inputs, body.targets, body.mode)?;
-    let found = look(&app, &session, request, move |trace| depth(&trace)).await?;
+    let found = look(&session, request, move |trace| depth(&trace)).await?;
     Ok(json::large_answer(&app, ENTRY_BYTES * depth_of(&session), found?).await)
 }
 
@@ -247,7 +247,7 @@ pub async fn check_gradients(
     Path(name): Path<String>,
     Json(body): Json<GradientCheckBody>,
 ) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(&name)?)?;
+    let session = app.registry.session(&session_name(&name)?).await?;
     let request = batch(body.inputs, body.targets, body.mode)?;
     let seed = into_seed(body.seed)?.value();
     let most = app.limits().checked_parameters as u64;
@@ -258,7 +258,7 @@ pub async fn check_gradients(
     }
     let multiply_adds = app.limits().multiply_adds;
     let extent = Extent::Backward;
-    let (_, inspection) = session.inspect(extent, app.limits(), app.registry.compute());
+    let (_, inspection) = session.inspect(extent);
     let work = move |pass: &Pass, targets: Option<&Targets>| {
         let rows = pass.inputs.matrix().rows();
         let forward = cost(pass.model, rows, Extent::Forward).multiply_adds;
@@ -271,12 +271,11 @@ pub async fn check_gradients(
 
 /// A backward pass over a session as it stands, and what an insight makes of its trace.
 async fn look<R: Send + 'static>(
-    app: &App,
     session: &Session,
     request: PassRequest,
     insight: impl FnOnce(Trace) -> R + Send + 'static,
 ) -> Result<R, Problem> {
-    let (_, inspection) = session.inspect(Extent::Backward, app.limits(), app.registry.compute());
+    let (_, inspection) = session.inspect(Extent::Backward);
     let work = move |pass: &Pass, targets: Option<&Targets>| {
         let trace = match targets {
             Some(targets) => pass.backward(targets),
