@@ -224,6 +224,11 @@ pub fn page() -> Object {
     integer(1, Limits::default().page as u64).build()
 }
 
+/// Names of layers.
+pub fn names() -> Array {
+    ArrayBuilder::new().items(name()).max_items(Some(1000)).build()
+}
+
 /// A moment, as RFC 3339 writes it.
 pub fn time() -> Object {
     text(20, 30, "A moment, as RFC 3339 writes it.").format(Some(SchemaFormat::Custom("date-time".into()))).build()

@@ -86,7 +86,7 @@ pub struct AskedView {
     trace: Option<Detail>,
     /// weights: the layers whose parameters were replaced
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<String>, max_items = 1000, required = false)]
+    #[schema(schema_with = schema::names, required = false)]
     layers: Vec<LayerName>,
     /// rewind: the step that was gone back to
     #[serde(skip_serializing_if = "Option::is_none")]
