@@ -67,11 +67,11 @@ impl Entry {
         let EntryHead { step, last, at, append, state, before, note, hash: _ } = &self.head;
         let mut sha = Sha256::new();
         sha.update(b"chainrule.entry/1\n");
-        let long = |sha: &mut Sha256, bytes: &[u8]| {
+        let sized = |sha: &mut Sha256, bytes: &[u8]| {
             sha.update((bytes.len() as u64).to_le_bytes());
             sha.update(bytes);
         };
-        long(&mut sha, tenant.as_bytes());
+        sized(&mut sha, tenant.as_bytes());
         sha.update(log.0);
         sha.update(step.to_le_bytes());
         sha.update(last.to_le_bytes());
@@ -79,8 +79,8 @@ impl Entry {
         sha.update(append);
         sha.update(state);
         sha.update(before);
-        long(&mut sha, note.as_bytes());
-        long(&mut sha, &self.body);
+        sized(&mut sha, note.as_bytes());
+        sized(&mut sha, &self.body);
         sha.finalize().into()
     }
 }

@@ -8,12 +8,14 @@
 
 mod entry;
 mod memory;
+mod sqlite;
 
 use async_trait::async_trait;
 use thiserror::Error;
 
 pub use entry::{Digest, Entry, EntryHead, LogId};
 pub use memory::MemoryStore;
+pub use sqlite::{OpenError, SqliteStore};
 
 /// A log without its entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +140,15 @@ pub enum Sharing {
     Alone,
     /// Others do: whoever needs to know asks the store.
     Shared,
+}
+
+/// What an answered commit outlives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The machine losing its power: every commit waits until the disk has it.
+    Power,
+    /// The process being killed. Losing power may take back the last moments, never part of a commit.
+    Process,
 }
 
 /// A place for logs. A call that is dropped half-way may or may not have written; nothing is left in disorder.

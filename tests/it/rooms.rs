@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// A room, or a file of the top level, and the rooms it may name. `limits` is open to all.
 const ROOMS: [(&str, &[&str]); 9] = [
     ("engine", &[]),
+    ("store", &[]),
     ("insight", &["engine"]),
     ("session", &["engine", "store"]),
     ("store", &[]),
