@@ -10,7 +10,6 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ("store", &[]),
     ("insight", &["engine"]),
     ("session", &["engine", "store"]),
-    ("store", &[]),
     ("http", &["engine", "insight", "session", "store"]),
     ("limits", &[]),
     ("lib", &[]),
