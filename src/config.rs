@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use clap::{Args, Parser, Subcommand};
@@ -46,9 +47,8 @@ pub enum Command {
 pub struct Serve {
     #[command(flatten)]
     pub listen: Listen,
-    /// Where sessions are kept: memory, which forgets them when the server stops
-    #[arg(long, env = "CHAINRULE_STORE", value_name = "STORE", default_value = "memory", value_parser = store)]
-    pub store: Store,
+    #[command(flatten)]
+    pub store: Kept,
     /// What is logged to standard error: off, error, warn, info, debug, trace, or a filter such as
     /// chainrule=debug,hyper=info
     #[arg(long, env = "CHAINRULE_LOG", value_name = "FILTER", default_value = "info")]
@@ -56,6 +56,27 @@ pub struct Serve {
     /// How the log is written
     #[arg(long, env = "CHAINRULE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+}
+
+/// Where sessions are kept, and how safely.
+#[derive(Debug, Args)]
+pub struct Kept {
+    /// Where sessions are kept: sqlite:FILE, for one server, or memory, which forgets them when the server stops
+    #[arg(long, env = "CHAINRULE_STORE", value_name = "STORE", default_value = "sqlite:chainrule.db", value_parser = store)]
+    pub store: Store,
+    /// What an answered step survives: power, the loss of power; process, only the end of the process, which saves the
+    /// disk a sync for every group of steps
+    #[arg(long, env = "CHAINRULE_DURABILITY", value_enum, default_value_t = Safety::Power)]
+    pub durability: Safety,
+}
+
+/// What an answered step survives.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Safety {
+    /// The loss of power
+    Power,
+    /// The end of the process
+    Process,
 }
 
 /// Where the server listens.
@@ -68,10 +89,12 @@ pub struct Listen {
 }
 
 /// Where sessions are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Store {
     /// In memory
     Memory,
+    /// In a file
+    Sqlite(PathBuf),
 }
 
 /// A form of the API's document.
@@ -105,9 +128,10 @@ impl Config {
 }
 
 fn store(text: &str) -> Result<Store, String> {
-    match text {
-        "memory" => Ok(Store::Memory),
-        other => Err(format!("{other:?} is no store that this version has; it has: memory")),
+    match text.split_once(':') {
+        None if text == "memory" => Ok(Store::Memory),
+        Some(("sqlite", file)) if !file.is_empty() => Ok(Store::Sqlite(file.trim_start_matches("//").into())),
+        _ => Err("a store is memory or sqlite:FILE, such as sqlite:chainrule.db".into()),
     }
 }
 
@@ -115,6 +139,7 @@ impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory"),
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
         }
     }
 }

@@ -157,7 +157,7 @@ impl Replay<'_> {
 
     async fn start(&self) -> Live {
         let subject = Arc::clone(self.subject);
-        self.run(move || Live::new(0, subject.model().start(), &subject, [0; 32])).await
+        self.run(1, move || Live::new(0, subject.model().start(), &subject, [0; 32])).await
     }
 
     async fn head(&self, log: &Log, step: u64) -> Result<EntryHead, ReplayError> {
@@ -179,7 +179,7 @@ impl Replay<'_> {
                 let live = Live::new(step, state, &subject, head.hash);
                 (live.tag.state.bytes() == head.state).then_some(live)
             };
-            if let Some(live) = self.run(read).await {
+            if let Some(live) = self.run(1, read).await {
                 return Ok(Some(live));
             }
             tracing::warn!(session = log.name, step, "a snapshot is damaged; the steps before it are computed again");
@@ -229,8 +229,14 @@ impl Replay<'_> {
     }
 
     /// One entry after the other; what happened at the last one.
-    async fn follow(&self, log: &Log, live: Live, entries: Vec<Entry>) -> Result<(Live, Option<Happened>), ReplayError> {
+    async fn follow(
+        &self,
+        log: &Log,
+        live: Live,
+        entries: Vec<Entry>,
+    ) -> Result<(Live, Option<Happened>), ReplayError> {
         let (subject, log, limits) = (Arc::clone(self.subject), log.clone(), self.services.limits.clone());
+        let count = entries.len();
         let work = move || {
             let (mut live, mut last) = (live, None);
             for entry in entries {
@@ -240,12 +246,15 @@ impl Replay<'_> {
             }
             Ok((live, last))
         };
-        self.run(work).await.map_err(|(step, what): (u64, String)| self.damaged(step, &what))
+        self.run(count, work).await.map_err(|(step, what): (u64, String)| self.damaged(step, &what))
     }
 
-    /// On a thread of its own.
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        self.services.compute.run(Work::Pass, Length::Long, work).await
+    /// So many entries' work, on a thread of its own if it is long. How many examples a step has is not known before it
+    /// is read: as many as make the work of reading it.
+    async fn run<T: Send + 'static>(&self, entries: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let each = ENTRY_WORK.saturating_add(8 * self.subject.model().parameters() as u64);
+        let size = each.saturating_mul(entries as u64);
+        self.services.compute.run(Work::Pass, Length::of(size, self.services.limits.inline_multiply_adds), work).await
     }
 
     fn damaged(&self, step: u64, what: &str) -> ReplayError {
@@ -280,7 +289,8 @@ fn apply(
     let (state, happened, work) = match Command::from_bytes(&entry.body).map_err(|error| error.to_string())? {
         Command::Step(step) => {
             let detail = step.detail;
-            let prepared = subject.prepare(step.into_request(), Extent::Step, limits).map_err(|error| error.to_string())?;
+            let prepared =
+                subject.prepare(step.into_request(), Extent::Step, limits).map_err(|error| error.to_string())?;
             let targets = prepared.targets.clone().ok_or("it has no targets")?;
             let pass = prepared.pass(subject.model(), live.state());
             let (trace, state) = pass.step(&targets).map_err(|error| error.to_string())?;
@@ -303,7 +313,8 @@ fn apply(
 impl StepCommand {
     /// The pass that it is.
     fn into_request(self) -> PassRequest {
-        let (inputs, targets) = self.batch.map(|batch| (batch.inputs.into_matrix(), batch.targets.into_matrix())).unzip();
+        let (inputs, targets) =
+            self.batch.map(|batch| (batch.inputs.into_matrix(), batch.targets.into_matrix())).unzip();
         PassRequest { inputs, targets, mode: Some(self.mode), learning_rate: self.learning_rate, detail: self.detail }
     }
 }

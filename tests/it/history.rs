@@ -19,8 +19,10 @@ fn rich() -> Value {
 }
 
 fn rich_batch(number: usize) -> String {
-    let rows: Vec<[f64; 3]> = (0..5).map(|row| [row as f64 / 7.0, number as f64 / 11.0, 1.0 / (row + number + 1) as f64]).collect();
-    let targets: Vec<[f64; 2]> = (0..5).map(|row| if (row + number) % 2 == 0 { [1.0, 0.0] } else { [0.0, 1.0] }).collect();
+    let rows: Vec<[f64; 3]> =
+        (0..5).map(|row| [row as f64 / 7.0, number as f64 / 11.0, 1.0 / (row + number + 1) as f64]).collect();
+    let targets: Vec<[f64; 2]> =
+        (0..5).map(|row| if (row + number) % 2 == 0 { [1.0, 0.0] } else { [0.0, 1.0] }).collect();
     json!({"inputs": rows, "targets": targets}).to_string()
 }
 
@@ -58,7 +60,10 @@ async fn any_step_is_recalled_as_it_was_answered(#[case] limits: Limits) {
     }
     // A summary's step in full is what it would have been answered in full.
     let full = api.get(&format!("{s}/steps/2?trace=full")).await.expect(200);
-    assert_eq!(full["forward"]["outputs"], serde_json::from_str::<Value>(&answers[2].text).unwrap()["forward"]["outputs"]);
+    assert_eq!(
+        full["forward"]["outputs"],
+        serde_json::from_str::<Value>(&answers[2].text).unwrap()["forward"]["outputs"]
+    );
     assert!(full["backward"]["layers"][0]["errors"].is_array());
 
     let history = api.get(&format!("{s}/steps?limit=1000")).await.expect(200);
@@ -174,7 +179,8 @@ async fn a_branch_has_the_history_and_lives_on_alone(#[case] limits: Limits) {
     api.put(&path("trunk"), deep().to_string()).await.expect(201);
     let name = &made_up;
     let history = api.get(&format!("{}/steps", path(name))).await.expect(200);
-    let kinds: Vec<_> = history["steps"].as_array().unwrap().iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
+    let kinds: Vec<_> =
+        history["steps"].as_array().unwrap().iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["fork", "step", "step", "step", "step", "step"]);
     assert_eq!(history["steps"][0]["asked"]["from"], json!({"session": "top", "at": 5}));
     for step in 1..=4 {

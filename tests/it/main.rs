@@ -30,6 +30,7 @@ mod retries;
 mod rooms;
 mod server;
 mod sessions;
+mod simulation;
 mod store;
 mod untouched;
 mod weights;

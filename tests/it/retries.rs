@@ -88,7 +88,9 @@ async fn a_key_stands_for_one_request() {
     api.put(DEMO, r#"{"preset": "worked-example"}"#).await.expect(201);
     let step = format!("{DEMO}/step");
     keyed(&api, Method::POST, &step, "{}", "k").await.expect(200);
-    for (path, body) in [(step.as_str(), r#"{"learning_rate": 1}"#), (&format!("{step}?trace=none"), "{}"), ("/v1/sessions", "{}")] {
+    for (path, body) in
+        [(step.as_str(), r#"{"learning_rate": 1}"#), (&format!("{step}?trace=none"), "{}"), ("/v1/sessions", "{}")]
+    {
         keyed(&api, Method::POST, path, body, "k").await.problem(422, "idempotency_key_reused");
     }
     keyed(&api, Method::DELETE, DEMO, "", "k").await.problem(422, "idempotency_key_reused");
@@ -155,7 +157,9 @@ async fn a_change_may_insist_on_a_state() {
     let made = api.put(DEMO, r#"{"preset": "worked-example"}"#).await;
     let tag = made.headers["etag"].to_str().unwrap().to_owned();
     let step = format!("{DEMO}/step");
-    let insist = async |method: Method, path: &str, body: &str, tag: &str| with(&api, method, path, body, &[("if-match", tag)]).await;
+    let insist = async |method: Method, path: &str, body: &str, tag: &str| {
+        with(&api, method, path, body, &[("if-match", tag)]).await
+    };
     let first = insist(Method::POST, &step, "{}", &tag).await;
     let now = first.headers["etag"].to_str().unwrap().to_owned();
     first.expect(200);

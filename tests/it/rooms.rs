@@ -14,7 +14,7 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ("limits", &[]),
     ("lib", &[]),
     ("config", &[]),
-    ("main", &["config", "http", "engine"]),
+    ("main", &["config", "http", "session", "store", "engine"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
