@@ -61,8 +61,9 @@ pub struct Serve {
 /// Where sessions are kept, and how safely.
 #[derive(Debug, Args)]
 pub struct Kept {
-    /// Where sessions are kept: sqlite:FILE, for one server, or memory, which forgets them when the server stops
-    #[arg(long, env = "CHAINRULE_STORE", value_name = "STORE", default_value = "sqlite:chainrule.db", value_parser = store)]
+    /// Where sessions are kept: sqlite:FILE, for one server; postgres://USER:PASSWORD@HOST:PORT/DATABASE, for any number
+    /// of servers; or memory, which forgets them when the server stops
+    #[arg(long, env = "CHAINRULE_STORE", value_name = "STORE", default_value = "sqlite:chainrule.db", value_parser = store, hide_env_values = true)]
     pub store: Store,
     /// What an answered step survives: power, the loss of power; process, only the end of the process, which saves the
     /// disk a sync for every group of steps
@@ -95,6 +96,8 @@ pub enum Store {
     Memory,
     /// In a file
     Sqlite(PathBuf),
+    /// In a database that other servers may share
+    Postgres(String),
 }
 
 /// A form of the API's document.
@@ -131,7 +134,10 @@ fn store(text: &str) -> Result<Store, String> {
     match text.split_once(':') {
         None if text == "memory" => Ok(Store::Memory),
         Some(("sqlite", file)) if !file.is_empty() => Ok(Store::Sqlite(file.trim_start_matches("//").into())),
-        _ => Err("a store is memory or sqlite:FILE, such as sqlite:chainrule.db".into()),
+        Some(("postgres" | "postgresql", _)) => Ok(Store::Postgres(text.into())),
+        _ => Err("a store is memory, sqlite:FILE such as sqlite:chainrule.db, or \
+                  postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+            .into()),
     }
 }
 
@@ -139,6 +145,8 @@ impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory"),
+            // Its password is nobody's business.
+            Self::Postgres(url) => write!(f, "postgres://{}", url.rsplit_once('@').map_or("", |(_, place)| place)),
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
         }
     }

@@ -85,7 +85,7 @@ impl Default for Limits {
             live_bytes: 512 << 20,
             snapshot_work: 100_000_000,
             log_bytes: 4 << 20,
-            key_age: Duration::from_secs(24 * 60 * 60),
+            key_age: Duration::from_hours(24),
             settle_timeout: Duration::from_secs(5),
             page: 1_000,
             inline_multiply_adds: 50_000,
@@ -139,3 +139,21 @@ pub const NUMBER_BYTES: u64 = 27;
 
 /// The largest number that a start can be drawn with, either sign. A network that starts beyond it only overflows.
 pub const INIT_MAX: f64 = 1e6;
+
+/// Connections of one server to PostgreSQL. Ten keep a disk busy, and ten servers fit into PostgreSQL's own hundred.
+pub const DATABASE_CONNECTIONS: usize = 10;
+
+/// Time for a connection to PostgreSQL to become free, or to come about.
+pub const DATABASE_ACQUIRE: Duration = Duration::from_secs(3);
+
+/// Time after which PostgreSQL itself stops a statement: the largest entry takes under a second.
+pub const DATABASE_STATEMENT: Duration = Duration::from_secs(5);
+
+/// Time that a statement may wait for another's.
+pub const DATABASE_LOCK: Duration = Duration::from_secs(2);
+
+/// Time after which PostgreSQL is taken for gone: longer than it may take itself, for its word is better than none.
+pub const DATABASE_ANSWER: Duration = Duration::from_secs(8);
+
+/// Time for the question whether PostgreSQL can be written to.
+pub const DATABASE_READY: Duration = Duration::from_secs(2);

@@ -12,7 +12,7 @@ use chainrule::engine::math::arithmetic_is_ieee;
 use chainrule::http::{App, document, healthcheck, router, serve};
 use chainrule::limits::Limits;
 use chainrule::session::ThisMachine;
-use chainrule::store::{Durability, MemoryStore, SqliteStore, Store};
+use chainrule::store::{Durability, MemoryStore, PostgresStore, SqliteStore, Store};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -82,6 +82,10 @@ async fn open(kept: &Kept, limits: &Limits) -> Result<Arc<dyn Store>, String> {
     match &kept.store {
         Place::Memory => Ok(Arc::new(MemoryStore::new(limits.memory_store_bytes))),
         Place::Sqlite(path) => match SqliteStore::open(path, durability).await {
+            Ok(store) => Ok(Arc::new(store)),
+            Err(error) => Err(error.to_string()),
+        },
+        Place::Postgres(url) => match PostgresStore::open(url, durability).await {
             Ok(store) => Ok(Arc::new(store)),
             Err(error) => Err(error.to_string()),
         },

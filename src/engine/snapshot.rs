@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::model::Model;
 use super::state::{LayerState, Running, State};
-use super::tensor::Tensor;
+use super::tensor::{Named, Tensor};
 
 /// The state as bytes, 8 for the updates and 8 for each number, little-endian.
 pub fn write(state: &State) -> Vec<u8> {
@@ -36,7 +36,7 @@ fn each_number(layers: &[LayerState], visit: &mut dyn FnMut(&[f64])) {
     for layer in layers {
         for (name, tensor) in layer.parameters.iter() {
             visit(tensor.values());
-            let slots = layer.slots.get(name).into_iter().flat_map(|slots| slots.iter());
+            let slots = layer.slots.get(name).into_iter().flat_map(Named::iter);
             slots.for_each(|(_, tensor)| visit(tensor.values()));
         }
         if let Some(running) = &layer.running {

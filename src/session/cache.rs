@@ -62,10 +62,10 @@ impl Cache {
     }
 
     /// Takes a name out that has no session, where nobody waits for one.
-    pub fn tidy(&self, name: &SessionName, slot: Arc<Slot>) {
+    pub fn tidy(&self, name: &SessionName, slot: &Arc<Slot>) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         // The map's own, and the caller's.
-        if slot.get().is_none() && Arc::strong_count(&slot) == 2 {
+        if slot.get().is_none() && Arc::strong_count(slot) == 2 {
             held.slots.pop(name);
         }
     }

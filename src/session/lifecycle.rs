@@ -32,7 +32,7 @@ impl Registry {
             let created = registry.create_in(&name, &slot, spec, claim.as_deref()).await;
             drop(gate);
             if created.is_err() {
-                registry.cache.tidy(&name, slot);
+                registry.cache.tidy(&name, &slot);
             }
             created
         })
@@ -102,7 +102,7 @@ impl Registry {
             let forked = registry.fork_in(&parent, &name, &slot, at, terms).await;
             drop(gate);
             if forked.is_err() {
-                registry.cache.tidy(&name, slot);
+                registry.cache.tidy(&name, &slot);
             }
             forked
         })
@@ -206,7 +206,7 @@ impl Registry {
             let gate = slot.gate.lock().await;
             let deleted = registry.delete_in(&name, &slot, terms).await;
             drop(gate);
-            registry.cache.tidy(&name, slot);
+            registry.cache.tidy(&name, &slot);
             deleted
         })
         .await

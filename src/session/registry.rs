@@ -106,7 +106,7 @@ impl Registry {
         let slot = self.cache.slot(name);
         let found = self.in_slot(name, &slot).await;
         if !matches!(found, Ok(Some(_))) {
-            self.cache.tidy(name, slot);
+            self.cache.tidy(name, &slot);
         }
         found?.ok_or_else(|| RegistryError::NoSession(name.clone()))
     }
@@ -222,7 +222,7 @@ impl Registry {
         let mut found = self.services.store.list(TENANT, after, limit + 1).await?;
         let more = found.len() > limit;
         found.truncate(limit);
-        Ok((found.into_iter().filter_map(summary).collect(), more))
+        Ok((found.iter().filter_map(summary).collect(), more))
     }
 
     /// The right to answer a request under a key.
@@ -237,7 +237,7 @@ impl Registry {
 
     /// Forgets what was answered under keys that are too old, now and then; never ends.
     pub async fn keep_house(&self) {
-        const PAUSE: Duration = Duration::from_secs(600);
+        const PAUSE: Duration = Duration::from_mins(10);
         loop {
             let age = i64::try_from(self.limits().key_age.as_millis()).unwrap_or(i64::MAX);
             let before = self.services.machine.now().saturating_sub(age);
@@ -269,7 +269,7 @@ fn damaged(name: &SessionName, step: u64, what: &str) -> RegistryError {
 }
 
 /// A line of the listing; what the note does not say, the listing does not know.
-fn summary(head: Head) -> Option<SessionSummary> {
+fn summary(head: &Head) -> Option<SessionSummary> {
     let name = SessionName::parse(&head.log.name).ok()?;
     let state = StateHash::from_bytes(head.entry.state);
     Some(SessionSummary { name, step: head.entry.last, state, parameters: head.log.size })

@@ -336,6 +336,7 @@ impl Live {
     }
 
     /// The state after the next entry.
+    #[must_use]
     pub fn after(&self, state: State, subject: &Subject, head: [u8; 32], work: u64) -> Self {
         Self::reached(self.step() + 1, state, subject, head, self.since.saturating_add(work).saturating_add(ENTRY_WORK))
     }

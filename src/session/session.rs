@@ -2,7 +2,7 @@
 //! appending that entry is what makes the change.
 
 use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use thiserror::Error;
@@ -39,8 +39,10 @@ pub struct Session {
     turn: Mutex<()>,
     /// Held by the one who follows the log, so that nothing is computed twice.
     following: Mutex<()>,
-    /// Whether the log may have gone on without this server's knowing.
-    doubtful: AtomicBool,
+    /// How often the log may have gone on without this server's knowing
+    doubts: AtomicU64,
+    /// How many of these doubts are settled: what readers see here is as new as the log was then
+    settled: AtomicU64,
 }
 
 /// A session at one of its steps.
@@ -145,7 +147,8 @@ impl Session {
             live: RwLock::new(Arc::new(live)),
             turn: Mutex::new(()),
             following: Mutex::new(()),
-            doubtful: AtomicBool::new(false),
+            doubts: AtomicU64::new(0),
+            settled: AtomicU64::new(0),
         }
     }
 
@@ -182,24 +185,30 @@ impl Session {
         Replay { services: &self.services, subject: &self.subject, log: &self.log }
     }
 
-    /// Follows the log where it may have gone on without this server's knowing.
+    /// Follows the log where it may have gone on without this server's knowing. A doubt is settled when what the log
+    /// says is what readers see, and not before: somebody else may ask meanwhile.
     pub(super) async fn follow(&self, head: Option<Digest>) -> Result<(), SessionError> {
-        let known = head.is_none_or(|head| self.live().head == head);
-        if known && !self.doubtful.load(Ordering::Acquire) {
+        let certain = || {
+            let known = head.is_none_or(|head| self.live().head == head);
+            known && self.settled.load(Ordering::Acquire) >= self.doubts.load(Ordering::Acquire)
+        };
+        if certain() {
             return Ok(());
         }
         let _one = self.following.lock().await;
-        // Whatever makes it doubtful from here on will be seen by the next one.
-        self.doubtful.store(false, Ordering::Release);
-        let before = self.live();
-        let live = self.replay().onward((*before).clone()).await.inspect_err(|_| self.doubt())?;
+        if certain() {
+            return Ok(());
+        }
+        let doubts = self.doubts.load(Ordering::Acquire);
+        let live = self.replay().onward((*self.live()).clone()).await?;
         self.publish(Arc::new(live));
+        self.settled.fetch_max(doubts, Ordering::AcqRel);
         Ok(())
     }
 
     /// From now on the log may have gone on without this server's knowing.
     pub(super) fn doubt(&self) {
-        self.doubtful.store(true, Ordering::Release);
+        self.doubts.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Keeps a snapshot where it took long to come here.
@@ -237,11 +246,9 @@ impl Session {
                 session.follow(None).await?;
                 let before = session.live();
                 terms.condition.check(before.tag)?;
-                let made = make(Arc::clone(&session), Arc::clone(&before)).await?;
-                let Appended { result, live } = match session.append(&before, made, terms.claim.as_deref()).await? {
-                    Some(appended) => appended,
-                    None => continue,
-                };
+                let change = make(Arc::clone(&session), Arc::clone(&before)).await?;
+                let appended = session.append(&before, change, terms.claim.as_deref()).await?;
+                let Some(Appended { result, live }) = appended else { continue };
                 let live = session.publish(Arc::new(live));
                 return Ok((result, live));
             }

@@ -8,6 +8,7 @@
 
 mod entry;
 mod memory;
+mod postgres;
 mod sqlite;
 
 use async_trait::async_trait;
@@ -15,6 +16,7 @@ use thiserror::Error;
 
 pub use entry::{Digest, Entry, EntryHead, LogId};
 pub use memory::MemoryStore;
+pub use postgres::{PostgresStore, ServerError};
 pub use sqlite::{OpenError, SqliteStore};
 
 /// A log without its entries.

@@ -22,7 +22,7 @@ fn rich_batch(number: usize) -> String {
     let rows: Vec<[f64; 3]> =
         (0..5).map(|row| [row as f64 / 7.0, number as f64 / 11.0, 1.0 / (row + number + 1) as f64]).collect();
     let targets: Vec<[f64; 2]> =
-        (0..5).map(|row| if (row + number) % 2 == 0 { [1.0, 0.0] } else { [0.0, 1.0] }).collect();
+        (0..5).map(|row| if (row + number).is_multiple_of(2) { [1.0, 0.0] } else { [0.0, 1.0] }).collect();
     json!({"inputs": rows, "targets": targets}).to_string()
 }
 

@@ -45,7 +45,8 @@ pub async fn check(registry: &Registry, told: &[Told], sessions: u64) -> Result<
             states.insert((number, step), past.state.to_string());
             if let Happened::Stepped(trace, _) = recalled.happened {
                 let target = trace.loss.as_ref().ok_or("a step without a loss")?.targets.at(0, 0);
-                let mark = (target * 1024.0) as u64;
+                let mark = (target * 1024.0) as i64;
+                let mark = u64::try_from(mark).map_err(|_| "a mark that nobody gives")?;
                 if let Some((other, at)) = places.insert(mark, (number, step)) {
                     return Err(format!("step {mark} was made twice: at {at} of {other} and at {step} of {number}"));
                 }

@@ -148,7 +148,9 @@ impl Store for SimulatedStore {
         self.read().await?;
         let mut entries = self.disk.memory.entries(log, from, to, bytes).await?;
         if self.disk.lie == Lie::ForgetsWhoAppended && bytes == 1 && from > 0 {
-            entries.iter_mut().for_each(|entry| entry.head.append = [0; 16]);
+            for entry in &mut entries {
+                entry.head.append = [0; 16];
+            }
         }
         Ok(entries)
     }

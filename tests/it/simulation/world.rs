@@ -37,7 +37,7 @@ const CLIENTS: usize = 4;
 const DEEDS: usize = 10;
 const SESSIONS: u64 = 2;
 /// After this long a client gives up: longer than any server tries.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 struct Server {
     registry: Registry,

@@ -148,7 +148,7 @@ pub async fn reads_see_whole_commits_only(store: Held) {
     let made = log("demo");
     grown(&*store, &made, 2).await;
     let (writer, name) = (store.clone(), made.name.clone());
-    let writes = tokio::spawn(async move {
+    let writing = tokio::spawn(async move {
         for n in 2..120_u64 {
             let head = writer.find("", &name).await.unwrap().unwrap();
             let change = Change::Append(head.log.id, next(&head, 1, vec![0; 2000]));
@@ -156,7 +156,7 @@ pub async fn reads_see_whole_commits_only(store: Held) {
         }
     });
     let mut seen = 1;
-    while !writes.is_finished() {
+    while !writing.is_finished() {
         let step = store.find("", "demo").await.unwrap().unwrap().entry.step;
         assert!(step >= seen, "step {step} after {seen}");
         seen = step;
@@ -168,6 +168,6 @@ pub async fn reads_see_whole_commits_only(store: Held) {
         assert!(entries.len() as u64 > step, "{} entries after step {step}", entries.len());
         assert!(entries.windows(2).all(|pair| pair[1].head.before == pair[0].head.hash));
     }
-    writes.await.unwrap();
+    writing.await.unwrap();
     assert_eq!(all(&*store, made.id).await.len(), 120);
 }
