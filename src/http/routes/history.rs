@@ -25,6 +25,7 @@ use crate::http::query::Query;
 use crate::http::responses;
 use crate::http::routes::passes::PassAnswer;
 use crate::http::strict::{objects, whole};
+use crate::limits::SEED_MAX;
 use crate::session::{Asked, Detail, Kind, Past, SessionError};
 
 /// A page of a session's history.
@@ -158,6 +159,10 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let limit = sessions::page_limit(&app, page.limit)?;
     let session = app.registry.session(&session_name(&name)?).await?;
+    if page.after.is_some_and(|after| after > SEED_MAX) {
+        let detail = format!("the query's after: a step of at most {SEED_MAX} was expected");
+        return Err(Problem::new(Code::NumberOutOfRange, detail));
+    }
     let from = page.after.map_or(0, |after| after.saturating_add(1));
     let (found, more) = session.history(from, limit).await?;
     let next = if more { found.last().map(|past| past.step) } else { None };
@@ -220,7 +225,8 @@ pub fn no_step(pointer: &str, error: SessionError) -> Problem {
 }
 
 /// Whatever a change was answered with.
-#[derive(ToSchema)]
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
 #[allow(dead_code, reason = "it describes what is written elsewhere")]
 #[schema(no_recursion)]
 pub enum RecalledAnswer {
