@@ -32,20 +32,22 @@ pub struct Recalled {
 }
 
 impl Session {
-    /// At most `limit` entries from a step on, and whether there are more. Steps from before it branched off are those of the
-    /// session that it branched off from.
+    /// At most `limit` entries from a step on, and whether there are more. Steps from before it branched off are those
+    /// of the session that it branched off from.
     pub async fn history(&self, from: u64, limit: usize) -> Result<(Vec<Past>, bool), SessionError> {
         let last = self.live().step();
         let (mut found, mut next) = (vec![], from);
         while next <= last && found.len() <= limit {
-            let log = if next == 0 { self.log.clone() } else { self.replay().owner(next).await? };
-            // The entry with which a branch begins is followed by what was before it.
-            let wanted = if next == 0 { 1 } else { limit + 1 - found.len() };
+            // The entry with which a branch begins is its own, and is followed by what was before it.
+            let (log, until, wanted) = if next == 0 {
+                (self.log.clone(), 0, 1)
+            } else {
+                let (log, until) = self.replay().owner(next).await?;
+                (log, until.min(last), limit + 1 - found.len())
+            };
             let heads = self.services.store.heads(log.id, next, wanted).await?;
-            let until = self.shared_until(next, log.id).await?.unwrap_or(last);
             let before = next;
             for head in heads.into_iter().filter(|head| head.step <= until) {
-                // The entry with which a branch begins covers all that both have.
                 next = if head.step == 0 { 1 } else { head.last + 1 };
                 found.push(self.past(&head)?);
             }
@@ -58,30 +60,15 @@ impl Session {
         Ok((found, more))
     }
 
-    /// The last step that is read from a log that is not this session's own.
-    async fn shared_until(&self, step: u64, owner: crate::store::LogId) -> Result<Option<u64>, SessionError> {
-        let mut log = self.log.clone();
-        while log.id != owner {
-            let Some(origin) = log.origin else { break };
-            if origin.log == owner {
-                return Ok(Some(origin.at));
-            }
-            log = self.services.store.log(origin.log).await?.ok_or(ReplayError::Gone)?;
-            debug_assert!(step <= origin.at, "the owner of a step is found by going down");
-        }
-        Ok(None)
-    }
-
     /// What became of the session at a step, computed again: never answered where it is not what was.
     pub async fn recall(&self, step: u64) -> Result<Recalled, SessionError> {
         self.check_step(step, self.live().step())?;
-        let (live, happened) = self.replay().recall(step).await?;
         if step == 0 {
             let (_, live) = self.beginning().await?;
-            return Ok(Recalled { happened, live, name: self.name().clone() });
+            return Ok(Recalled { happened: Happened::Created, live, name: self.name().clone() });
         }
-        let owner = self.replay().owner(step).await?;
-        let name = SessionName::parse(&owner.name).map_err(|_| self.unreadable(step, "its session's name is none"))?;
+        let (live, happened, log) = self.replay().recall(step).await?;
+        let name = SessionName::parse(&log.name).map_err(|_| self.unreadable(step, "its session's name is none"))?;
         Ok(Recalled { happened, live, name })
     }
 

@@ -134,8 +134,11 @@ impl Registry {
             from: Some(Branch { session: parent.name().to_string(), at }),
         };
         // Step 0 is every session's own.
-        let owner =
-            if at == 0 { parent.log.clone() } else { parent.replay().owner(at).await.map_err(SessionError::from)? };
+        let owner = if at == 0 {
+            parent.log.clone()
+        } else {
+            parent.replay().owner(at).await.map(|(log, _)| log).map_err(SessionError::from)?
+        };
         let before = parent.replay().entry(&owner, at).await.map_err(SessionError::from)?.head.hash;
         let from = (Origin { log: parent.log.id, at }, before);
         let begun = self.begin(

@@ -81,7 +81,7 @@ impl Replay<'_> {
             if goal == 0 {
                 break self.start().await;
             }
-            let log = self.owner(goal).await?;
+            let (log, _) = self.owner(goal).await?;
             let first = log.origin.map_or(1, |origin| origin.at + 1);
             let snapshot = self.snapshot(&log, goal).await?;
             let from = snapshot.as_ref().map_or(first, |live| live.step() + 1);
@@ -116,32 +116,31 @@ impl Replay<'_> {
         }
     }
 
-    /// What became of the session at a step that it has, and how it stood then.
-    pub async fn recall(&self, step: u64) -> Result<(Live, Happened), ReplayError> {
-        if step == 0 {
-            return Ok((self.start().await, Happened::Created));
-        }
-        let log = self.owner(step).await?;
+    /// What became of the session at a step that it has, behind its creation: how it stood then, and whose log says so.
+    pub async fn recall(&self, step: u64) -> Result<(Live, Happened, Log), ReplayError> {
+        let (log, _) = self.owner(step).await?;
         let entry = self.entry(&log, step).await?;
         if goes_back(&entry) {
-            return Ok((self.at(step).await?, Happened::Rewound));
+            return Ok((self.at(step).await?, Happened::Rewound, log));
         }
         let before = self.at(step - 1).await?;
         // The last step that two logs share has another entry in each.
         let before = self.anchored(&Stretch { log: log.clone(), from: step, to: step }, before).await?;
         let (live, happened) = self.follow(&log, before, vec![entry]).await?;
-        Ok((live, happened.unwrap_or(Happened::Rewound)))
+        Ok((live, happened.unwrap_or(Happened::Rewound), log))
     }
 
-    /// The log that has the entry of a step: its own, or that of a session that it branched off from.
-    pub async fn owner(&self, step: u64) -> Result<Log, ReplayError> {
-        let mut log = self.log.clone();
+    /// The log that has the entry of a step, its own or that of a session that it branched off from, and the last step
+    /// that it has of it: whoever branched off earliest on the way there shares least.
+    pub async fn owner(&self, step: u64) -> Result<(Log, u64), ReplayError> {
+        let (mut log, mut until) = (self.log.clone(), u64::MAX);
         while let Some(origin) = log.origin
             && step <= origin.at
         {
+            until = until.min(origin.at);
             log = self.services.store.log(origin.log).await?.ok_or(ReplayError::Gone)?;
         }
-        Ok(log)
+        Ok((log, until))
     }
 
     /// The entry that covers a step of a log, checked by itself.

@@ -229,3 +229,50 @@ async fn two_states_are_compared() {
     let deep = api.get("/v1/sessions/deep/diff?at=0").await.expect(200);
     assert!(deep["layers"].as_array().unwrap().len() > 2 && deep["layers"][0]["norm"].as_f64().unwrap() > 0.0);
 }
+
+/// A branch of a branch, from before that one branched off: what it does not share is its own. Going back, and replaced
+/// parameters, are recalled as the session was answered that did it.
+#[rstest]
+#[case::held_ready(Limits::default())]
+#[case::read_every_time(Limits { live_bytes: 0, ..Limits::default() })]
+#[tokio::test]
+async fn a_branch_of_a_branch_has_what_it_shares_and_no_more(#[case] limits: Limits) {
+    let api = Api::with(limits).await;
+    let path = |name: &str| format!("/v1/sessions/{name}");
+    api.put(&path("trunk"), rich().to_string()).await.expect(201);
+    let bias = json!({"layers": [{"name": "layer1", "parameters": {"bias": [0, 0, 0, 1]}}]}).to_string();
+    let mut answers = vec![
+        api.post(&format!("{}/step", path("trunk")), rich_batch(0)).await.text,
+        api.post(&format!("{}/rewind", path("trunk")), r#"{"to": 0}"#).await.text,
+        api.put(&format!("{}/weights", path("trunk")), bias).await.text,
+    ];
+    for number in 1..4 {
+        api.post(&format!("{}/step", path("trunk")), rich_batch(number)).await.expect(200);
+    }
+    api.post(&format!("{}/fork", path("trunk")), r#"{"name": "branch", "at": 5}"#).await.expect(201);
+    api.post(&format!("{}/fork", path("branch")), r#"{"name": "twig", "at": 3}"#).await.expect(201);
+    answers.push(api.post(&format!("{}/step", path("twig")), rich_batch(9)).await.text);
+    answers.push(api.post(&format!("{}/step", path("twig")), rich_batch(8)).await.text);
+    for query in ["limit=1000", "limit=1", "limit=2"] {
+        let (mut after, mut seen) = (String::new(), vec![]);
+        loop {
+            let page = api.get(&format!("{}/steps?{query}{after}", path("twig"))).await.expect(200);
+            seen.extend(page["steps"].as_array().unwrap().clone());
+            let Some(next) = page["next"].as_u64() else { break };
+            after = format!("&after={next}");
+        }
+        assert_eq!(seen.len(), 6, "{query}: {seen:?}");
+        for (step, entry) in seen.iter().enumerate() {
+            assert_eq!(entry["step"], step, "{query}");
+            let recalled = api.get(&format!("{}/steps/{step}", path("twig"))).await;
+            let tag = recalled.headers["etag"].to_str().unwrap();
+            // The creation record stands where the branch began.
+            let stands = if step == 0 { 3 } else { step };
+            assert_eq!(tag, format!("\"{stands}-{}\"", entry["state"].as_str().unwrap()), "{query}");
+        }
+    }
+    for (step, answer) in answers.iter().enumerate() {
+        let recalled = api.get(&format!("{}/steps/{}", path("twig"), step + 1)).await;
+        assert_eq!(&recalled.text, answer, "step {}", step + 1);
+    }
+}

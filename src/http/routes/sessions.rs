@@ -169,8 +169,13 @@ pub async fn free_name(app: &App) -> Result<SessionName, Problem> {
 
 /// A session as it stands somewhere.
 pub async fn view(app: &App, status: StatusCode, session: &Session, live: &Live) -> Response {
+    view_as(app, status, session, session.name(), live).await
+}
+
+/// The same under the name that it had there.
+pub async fn view_as(app: &App, status: StatusCode, session: &Session, name: &SessionName, live: &Live) -> Response {
     let size = spec_bytes(session.subject().model());
-    let response = json::large_answer_with(app, status, size, SessionView::of(session, live)).await;
+    let response = json::large_answer_with(app, status, size, SessionView::of(session, name, live)).await;
     tagged(response, live.tag)
 }
 
@@ -244,11 +249,11 @@ pub async fn delete(
 }
 
 impl SessionView {
-    fn of(session: &Session, live: &Live) -> Self {
+    fn of(session: &Session, name: &SessionName, live: &Live) -> Self {
         let model = session.subject().model();
         let spec = model.spec().clone();
         Self {
-            name: session.name().clone(),
+            name: name.clone(),
             step: live.step(),
             state: live.hash(),
             network: spec.network,
