@@ -81,14 +81,12 @@ async fn open(kept: &Kept, limits: &Limits) -> Result<Arc<dyn Store>, String> {
     };
     match &kept.store {
         Place::Memory => Ok(Arc::new(MemoryStore::new(limits.memory_store_bytes))),
-        Place::Sqlite(path) => match SqliteStore::open(path, durability).await {
-            Ok(store) => Ok(Arc::new(store)),
-            Err(error) => Err(error.to_string()),
-        },
-        Place::Postgres(url) => match PostgresStore::open(url, durability).await {
-            Ok(store) => Ok(Arc::new(store)),
-            Err(error) => Err(error.to_string()),
-        },
+        Place::Sqlite(path) => {
+            Ok(Arc::new(SqliteStore::open(path, durability).await.map_err(|error| error.to_string())?))
+        }
+        Place::Postgres(url) => {
+            Ok(Arc::new(PostgresStore::open(url, durability).await.map_err(|error| error.to_string())?))
+        }
     }
 }
 

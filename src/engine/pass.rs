@@ -200,7 +200,7 @@ impl Pass<'_> {
 }
 
 /// All gradients, in the order of the backward layers: a residual block's own before those inside.
-fn gradients(layers: &[LayerBackward]) -> Vec<&Tensor> {
+pub(super) fn gradients(layers: &[LayerBackward]) -> Vec<&Tensor> {
     let mut all = vec![];
     for layer in layers {
         all.extend(layer.gradients().into_iter().flat_map(Named::iter).map(|(_, tensor)| tensor));

@@ -9,6 +9,7 @@ use super::matrix::{self, Matrix};
 use super::name::LayerName;
 use super::non_finite::{NonFinite, NonFiniteValue};
 use super::optimizer::Optimizer;
+use super::pass::gradients;
 use super::schema;
 use super::tensor::{Named, Tensor};
 use super::trace::{LayerUpdate, LossTrace, Trace};
@@ -179,23 +180,14 @@ pub struct Sizes {
 impl Sizes {
     /// Of a trace, as far as it goes.
     pub fn of(trace: &Trace) -> Self {
-        let mut gradients = vec![];
         let mut changes = vec![];
-        trace.backward.iter().for_each(|backward| all_gradients(&backward.layers, &mut gradients));
         trace.update.iter().for_each(|update| all_changes(&update.layers, &mut changes));
         let finite = |value: f64| value.is_finite().then_some(value);
         Self {
             loss: trace.loss.as_ref().map(|loss| loss.value),
-            gradient_norm: trace.backward.as_ref().and_then(|_| finite(norm(gradients.into_iter()))),
+            gradient_norm: trace.backward.as_ref().and_then(|down| finite(norm(gradients(&down.layers).into_iter()))),
             change_norm: trace.update.as_ref().and_then(|_| finite(norm(changes.into_iter()))),
         }
-    }
-}
-
-fn all_gradients<'t>(layers: &'t [LayerBackward], all: &mut Vec<&'t Tensor>) {
-    for layer in layers {
-        all.extend(layer.gradients().into_iter().flat_map(Named::iter).map(|(_, tensor)| tensor));
-        all_gradients(layer.inner(), all);
     }
 }
 

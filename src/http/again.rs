@@ -1,5 +1,7 @@
 //! An answer that was given before, made again from the log: of any past step, and of a request that is sent again.
 
+use std::sync::Arc;
+
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -9,41 +11,41 @@ use super::conditions::tagged;
 use super::problem::{PROBLEM_JSON, Problem};
 use super::routes::{passes, sessions, weights};
 use crate::engine::cost::{Extent, cost};
-use crate::engine::pass::PassError;
-use crate::engine::summary::first_overflow;
-use crate::session::{Detail, Happened, Outcome, Recalled, Session, SessionError, SubjectError};
+use crate::session::{Bytes, Detail, Happened, Outcome, Recalled, Session, answerable};
+use crate::store::LogId;
 
 /// What a request was answered when it was first here.
 pub async fn again(app: &App, outcome: Outcome) -> Result<Response, Problem> {
-    let log = outcome.log();
     match outcome {
-        Outcome::Deleted => return Ok(StatusCode::NO_CONTENT.into_response()),
+        Outcome::Deleted => Ok(StatusCode::NO_CONTENT.into_response()),
         Outcome::Refused { status, body } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
-            return Ok((status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body.0).into_response());
+            Ok((status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body.0).into_response())
         }
-        Outcome::Created { .. } | Outcome::Found { .. } | Outcome::Changed { .. } => {}
-    }
-    let session = match log {
-        Some(log) => app.registry.session_of(log).await?,
-        None => None,
-    };
-    let Some(session) = session else {
-        let detail = "this request was answered before, and the session that it was about is deleted";
-        return Err(Problem::new(Code::SessionNotFound, detail));
-    };
-    match outcome {
-        Outcome::Created { .. } => {
+        Outcome::Created { log } => {
+            let session = still_there(app, &log).await?;
             let (_, live) = session.beginning().await?;
             Ok(sessions::created(app, &session, &live).await)
         }
-        Outcome::Found { step, .. } => {
+        Outcome::Found { log, step } => {
+            let session = still_there(app, &log).await?;
             let live = session.at(Some(step)).await?;
             Ok(sessions::view(app, StatusCode::OK, &session, &live).await)
         }
-        Outcome::Changed { step, .. } => recalled(app, &session, step, None).await,
-        Outcome::Deleted | Outcome::Refused { .. } => unreachable!("both are answered above"),
+        Outcome::Changed { log, step } => recalled(app, &*still_there(app, &log).await?, step, None).await,
     }
+}
+
+/// The session that an answer was about.
+async fn still_there(app: &App, log: &Bytes) -> Result<Arc<Session>, Problem> {
+    let session = match LogId::from_slice(&log.0) {
+        Some(log) => app.registry.session_of(log).await?,
+        None => None,
+    };
+    session.ok_or_else(|| {
+        let detail = "this request was answered before, and the session that it was about is deleted";
+        Problem::new(Code::SessionNotFound, detail)
+    })
 }
 
 /// What the change that made a step was answered; a trace in another detail, if one is asked for.
@@ -56,18 +58,8 @@ pub async fn recalled(app: &App, session: &Session, step: u64, detail: Option<De
         Happened::Stepped(trace, was) => {
             let detail = detail.unwrap_or(was);
             let rows = trace.forward.inputs.rows();
-            let bytes = cost(session.subject().model(), rows, Extent::Step).answer_bytes;
-            let limit = app.limits().answer_bytes;
-            if detail == Detail::Full && bytes > limit {
-                let (part, less) = ("full trace", "trace=summary or trace=none");
-                return Err(SubjectError::AnswerTooLarge { part, bytes, limit, less }.into());
-            }
-            if detail == Detail::Summary
-                && let Some(overflow) = first_overflow(&trace)
-            {
-                return Err(SessionError::Pass(PassError::NonFinite(Box::new(overflow))).into());
-            }
-            passes::answer(app, session, (name, step), *trace, detail).await
+            detail.check(cost(session.subject().model(), rows, Extent::Step), app.limits())?;
+            passes::answer(app, session, (name, step), answerable(*trace, detail)?, detail).await
         }
     };
     Ok(tagged(response, tag))

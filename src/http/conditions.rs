@@ -105,8 +105,16 @@ pub fn tagged(mut response: Response, tag: StateTag) -> Response {
     response
 }
 
+/// The answer, unless the client has it: then that it has.
+pub async fn unless_known(headers: &HeaderMap, tag: StateTag, answer: impl Future<Output = Response>) -> Response {
+    match unchanged(headers, tag) {
+        Some(unchanged) => unchanged,
+        None => answer.await,
+    }
+}
+
 /// Whether the client has what it asks for: `If-None-Match` names where the session stands.
-pub fn unchanged(headers: &HeaderMap, tag: StateTag) -> Option<Response> {
+fn unchanged(headers: &HeaderMap, tag: StateTag) -> Option<Response> {
     let mut tags = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     // Weak comparison: a proxy that compresses may have made the tag a weak one.
     let known = tags.any(|value| {

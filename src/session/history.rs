@@ -99,7 +99,7 @@ impl Session {
     }
 
     pub(super) fn unreadable(&self, step: u64, what: &str) -> SessionError {
-        ReplayError::Damaged { session: self.name().to_string(), step, what: what.into() }.into()
+        ReplayError::damaged(self.name().as_str(), step, what).into()
     }
 }
 

@@ -6,6 +6,7 @@ use super::SessionName;
 use super::append::{Settled, commit};
 use super::cache::Slot;
 use super::cbor::Bytes;
+use super::compute::{Length, Work};
 use super::once::{Claim, Outcome, TENANT};
 use super::record::{Branch, Command, Creation};
 use super::registry::{Created, Registry, RegistryError};
@@ -59,9 +60,11 @@ impl Registry {
                 data: spec.data.clone(),
                 from: None,
             };
-            let (size, model) = (subject.model().parameters() as u64, Arc::clone(&subject));
             // Drawing a large network takes a while: off the async threads.
-            let start = self.compute_long(size, move || Live::new(0, model.model().start(), &model, [0; 32])).await;
+            let length = Length::of(subject.model().parameters() as u64, self.limits().inline_multiply_adds);
+            let model = Arc::clone(&subject);
+            let start = move || Live::new(0, model.model().start(), &model, [0; 32]);
+            let start = self.compute().run(Work::Pass, length, start).await;
             if let Some(session) = self.begin(name, subject, creation, (start, None), claim).await? {
                 self.cache.put(slot, Some(Arc::clone(&session)));
                 return Ok(Created::New(session));

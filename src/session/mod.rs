@@ -25,7 +25,7 @@ mod services;
 mod session;
 mod subject;
 
-pub use cbor::{Bytes, Unreadable};
+pub use cbor::Bytes;
 pub use compute::{Compute, Length, Work};
 pub use condition::{Condition, Stale, StateTag};
 pub use history::{Past, Recalled};
@@ -38,4 +38,4 @@ pub use registry::{Created, Registry, RegistryError, SessionSummary};
 pub use replay::{Happened, ReplayError};
 pub use services::{Machine, ThisMachine};
 pub use session::{Live, Session, SessionError, Terms};
-pub use subject::{BatchPart, Data, Detail, PassRequest, Subject, SubjectError, SubjectSpec};
+pub use subject::{BatchPart, Data, Detail, PassRequest, Subject, SubjectError, SubjectSpec, answerable};

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::cbor::{Bytes, from_cbor, to_cbor};
 use super::services::Services;
-use crate::store::{Change, Commit, CommitError, Conflict, Digest, KeyEntry, LogId, StoreError};
+use crate::store::{Change, Commit, CommitError, Conflict, Digest, KeyEntry, StoreError};
 
 /// The requests that are being worked on under a key, on this server.
 #[derive(Clone, Default)]
@@ -125,16 +125,6 @@ impl Claim {
         match services.store.commit(Commit { change: Change::Nothing, key }).await {
             Ok(()) | Err(CommitError::Conflict(Conflict::Key)) => {}
             Err(error) => tracing::warn!(%error, "an answer could not be kept under its key"),
-        }
-    }
-}
-
-impl Outcome {
-    /// The log that it was about.
-    pub fn log(&self) -> Option<LogId> {
-        match self {
-            Self::Created { log } | Self::Found { log, .. } | Self::Changed { log, .. } => LogId::from_slice(&log.0),
-            Self::Deleted | Self::Refused { .. } => None,
         }
     }
 }

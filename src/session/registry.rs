@@ -7,10 +7,10 @@ use thiserror::Error;
 
 use super::SessionName;
 use super::cache::{Cache, Slot};
-use super::compute::{Compute, Length, Work};
+use super::compute::Compute;
 use super::history::creation;
 use super::once::{Claim, Claimed, KeyError, Running, TENANT};
-use super::replay::{Replay, ReplayError, check_arithmetic};
+use super::replay::{Replay, ReplayError, check_arithmetic, whole_entry};
 use super::services::{Machine, Services};
 use super::session::{Live, Session, SessionError};
 use super::subject::Subject;
@@ -190,7 +190,8 @@ impl Registry {
         // A branch that has no step of its own stands where the other one stood.
         let live = if head.entry.step == 0 { live.at(head.entry.last, head.entry.hash) } else { live };
         if live.head != head.entry.hash || live.hash().bytes() != head.entry.state {
-            return Err(damaged(name, head.entry.last, "its last entry is not the one that it leads to"));
+            let what = "its last entry is not the one that it leads to";
+            return Err(SessionError::from(ReplayError::damaged(name.as_str(), head.entry.last, what)).into());
         }
         let session = Session::new(head.log, name.clone(), subject, Arc::clone(&self.services), live);
         session.snapshot_if_due();
@@ -199,14 +200,10 @@ impl Registry {
 
     /// What a log's creation record makes.
     async fn subject(&self, log: &Log) -> Result<Arc<Subject>, RegistryError> {
-        let name = &log.name;
-        let wrong = |what: &str| RegistryError::Session(SessionError::Replay(unreadable(name, 0, what)));
-        let entries = self.services.store.entries(log.id, 0, 0, 1).await?;
-        let entry = entries.first().ok_or(SessionError::Replay(ReplayError::Gone))?;
-        if !entry.is_whole(&log.tenant, log.id) {
-            return Err(wrong("its creation record is not what was written"));
-        }
-        let creation = creation(entry).map_err(|what| wrong(&what))?;
+        let wrong = |what: &str| SessionError::from(ReplayError::damaged(&log.name, 0, what));
+        let entry = whole_entry(&*self.services.store, log, 0).await.map_err(SessionError::from)?;
+        let entry = entry.ok_or(SessionError::Replay(ReplayError::Gone))?;
+        let creation = creation(&entry).map_err(|what| wrong(&what))?;
         check_arithmetic(creation.arithmetic).map_err(|what| wrong(&what))?;
         let subject = Subject::new(creation.spec(), &self.services.limits);
         Ok(Arc::new(subject.map_err(|error| wrong(&error.to_string()))?))
@@ -247,25 +244,6 @@ impl Registry {
             tokio::time::sleep(PAUSE).await;
         }
     }
-
-    /// On the right thread.
-    pub(super) async fn compute_long<T: Send + 'static>(
-        &self,
-        size: u64,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> T {
-        let length = Length::of(size, self.services.limits.inline_multiply_adds);
-        self.services.compute.run(Work::Pass, length, work).await
-    }
-}
-
-fn unreadable(name: &str, step: u64, what: &str) -> ReplayError {
-    tracing::error!(session = name, step, what, "a log is damaged");
-    ReplayError::Damaged { session: name.into(), step, what: what.into() }
-}
-
-fn damaged(name: &SessionName, step: u64, what: &str) -> RegistryError {
-    SessionError::Replay(unreadable(name.as_str(), step, what)).into()
 }
 
 /// A line of the listing; what the note does not say, the listing does not know.

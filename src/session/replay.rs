@@ -20,7 +20,7 @@ use crate::engine::snapshot;
 use crate::engine::state::{State, StateHash};
 use crate::engine::trace::Trace;
 use crate::limits::{ENTRY_WORK, Limits};
-use crate::store::{Entry, EntryHead, Log, StoreError};
+use crate::store::{Entry, EntryHead, Log, Store, StoreError};
 
 /// Where a log is read, and what for.
 pub struct Replay<'a> {
@@ -70,6 +70,14 @@ struct Stretch {
     log: Log,
     from: u64,
     to: u64,
+}
+
+impl ReplayError {
+    /// That a session's log is damaged; whoever runs the server reads it too.
+    pub fn damaged(session: &str, step: u64, what: &str) -> Self {
+        tracing::error!(session, step, what, "a log is damaged");
+        Self::Damaged { session: session.into(), step, what: what.into() }
+    }
 }
 
 impl Replay<'_> {
@@ -145,13 +153,8 @@ impl Replay<'_> {
 
     /// The entry that covers a step of a log, checked by itself.
     pub async fn entry(&self, log: &Log, step: u64) -> Result<Entry, ReplayError> {
-        let found = self.services.store.entries(log.id, step, step, 1).await?.into_iter().next();
-        let entry = found.ok_or_else(|| self.damaged(step, "its entry is missing"))?;
-        if entry.is_whole(&log.tenant, log.id) {
-            Ok(entry)
-        } else {
-            Err(self.damaged(step, "its entry is not what was written"))
-        }
+        let found = whole_entry(&*self.services.store, log, step).await?;
+        found.ok_or_else(|| self.damaged(step, "its entry is missing"))
     }
 
     async fn start(&self) -> Live {
@@ -257,9 +260,7 @@ impl Replay<'_> {
     }
 
     fn damaged(&self, step: u64, what: &str) -> ReplayError {
-        let session = self.log.name.clone();
-        tracing::error!(session, step, what, "a log is damaged");
-        ReplayError::Damaged { session, step, what: what.into() }
+        ReplayError::damaged(&self.log.name, step, what)
     }
 }
 
@@ -268,6 +269,17 @@ const REWIND: &str = r#""kind":"rewind""#;
 
 fn goes_back(entry: &Entry) -> bool {
     entry.head.note.contains(REWIND)
+}
+
+/// The entry that covers a step of a log, if there is one, checked by itself.
+pub async fn whole_entry(store: &dyn Store, log: &Log, step: u64) -> Result<Option<Entry>, ReplayError> {
+    let found = store.entries(log.id, step, step, 1).await?.into_iter().next();
+    match found {
+        Some(entry) if !entry.is_whole(&log.tenant, log.id) => {
+            Err(ReplayError::damaged(&log.name, step, "its entry is not what was written"))
+        }
+        found => Ok(found),
+    }
 }
 
 /// The state after an entry that is no rewind, and what happened there.

@@ -129,6 +129,19 @@ pub fn answerable(trace: Trace, detail: Detail) -> Result<Trace, PassError> {
     overflow.map_or(Ok(trace), |overflow| Err(PassError::NonFinite(Box::new(overflow))))
 }
 
+impl Detail {
+    /// Whether as much of a trace may be answered.
+    pub fn check(self, cost: Cost, limits: &Limits) -> Result<(), SubjectError> {
+        let (part, bytes, less) = match self {
+            Self::Full => ("full trace", cost.answer_bytes, "trace=summary or trace=none"),
+            Self::Summary => ("summary", cost.summary_bytes, "trace=none"),
+            Self::None => ("", 0, ""),
+        };
+        let limit = limits.answer_bytes;
+        if bytes > limit { Err(SubjectError::AnswerTooLarge { part, bytes, limit, less }) } else { Ok(()) }
+    }
+}
+
 impl BatchPart {
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
@@ -187,14 +200,7 @@ impl Subject {
         if cost.numbers > limits.pass_numbers {
             return Err(SubjectError::TooManyNumbers { numbers: cost.numbers, limit: limits.pass_numbers });
         }
-        let (part, bytes, less) = match request.detail {
-            Detail::Full => ("full trace", cost.answer_bytes, "trace=summary or trace=none"),
-            Detail::Summary => ("summary", cost.summary_bytes, "trace=none"),
-            Detail::None => ("", 0, ""),
-        };
-        if bytes > limits.answer_bytes {
-            return Err(SubjectError::AnswerTooLarge { part, bytes, limit: limits.answer_bytes, less });
-        }
+        request.detail.check(cost, limits)?;
         Ok(Prepared { inputs, targets, mode, learning_rate: request.learning_rate, detail: request.detail, cost })
     }
 }

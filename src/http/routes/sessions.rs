@@ -16,7 +16,7 @@ use crate::engine::spec::{NetworkSpec, Seed};
 use crate::engine::state::StateHash;
 use crate::http::App;
 use crate::http::code::Code;
-use crate::http::conditions::{Change, Conditions, tagged, unchanged};
+use crate::http::conditions::{Change, Conditions, tagged, unless_known};
 use crate::http::extract::{Path, session_name};
 use crate::http::json;
 use crate::http::problem::Problem;
@@ -225,10 +225,7 @@ pub async fn show(
 ) -> Result<Response, Problem> {
     let session = app.registry.session(&session_name(&name)?).await?;
     let live = session.live();
-    match unchanged(&headers, live.tag) {
-        Some(unchanged) => Ok(unchanged),
-        None => Ok(view(&app, StatusCode::OK, &session, &live).await),
-    }
+    Ok(unless_known(&headers, live.tag, view(&app, StatusCode::OK, &session, &live)).await)
 }
 
 /// Delete a session

@@ -16,7 +16,7 @@ use crate::engine::state::{LayerState, Replacement, Running, StateHash};
 use crate::engine::tensor::{Gradients, ParameterName, Parameters, Tensor};
 use crate::http::App;
 use crate::http::code::Code;
-use crate::http::conditions::{Change, tagged, unchanged};
+use crate::http::conditions::{Change, tagged, unless_known};
 use crate::http::extract::{Path, session_name};
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
@@ -162,10 +162,7 @@ pub async fn read(
 ) -> Result<Response, Problem> {
     let session = app.registry.session(&session_name(&name)?).await?;
     let live = session.live();
-    if let Some(unchanged) = unchanged(&headers, live.tag) {
-        return Ok(unchanged);
-    }
-    Ok(answer(&app, &session, session.name(), &live, None).await)
+    Ok(unless_known(&headers, live.tag, answer(&app, &session, session.name(), &live, None)).await)
 }
 
 /// Read one layer's parameters
@@ -181,10 +178,7 @@ pub async fn read_layer(
     let session = app.registry.session(&session_name(&name)?).await?;
     let path = layer_path(&session, &layer)?;
     let live = session.live();
-    if let Some(unchanged) = unchanged(&headers, live.tag) {
-        return Ok(unchanged);
-    }
-    Ok(answer(&app, &session, session.name(), &live, Some(&path)).await)
+    Ok(unless_known(&headers, live.tag, answer(&app, &session, session.name(), &live, Some(&path))).await)
 }
 
 /// Replace parameters
