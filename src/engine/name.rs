@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{self, Deserialize, Deserializer, Unexpected};
 use serde::Serialize;
+use serde::de::{self, Deserialize, Deserializer, Unexpected};
 use thiserror::Error;
 
 use crate::limits::NAME_CHARACTERS;

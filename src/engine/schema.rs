@@ -6,7 +6,7 @@ use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, OneOfBuilder, RefOr, S
 use utoipa::{PartialSchema, ToSchema};
 
 use super::name::NAME_PATTERN;
-use crate::limits::{KEY_CHARACTERS, INIT_MAX, Limits, NAME_CHARACTERS, SEED_MAX, TEXT_CHARACTERS};
+use crate::limits::{INIT_MAX, KEY_CHARACTERS, Limits, NAME_CHARACTERS, SEED_MAX, TEXT_CHARACTERS};
 
 /// A finite double: the format is the limit. (Its ends written out are no numbers to YAML 1.1.)
 pub fn number() -> Object {

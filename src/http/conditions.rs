@@ -110,9 +110,10 @@ pub fn unchanged(headers: &HeaderMap, tag: StateTag) -> Option<Response> {
     let mut tags = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     // Weak comparison: a proxy that compresses may have made the tag a weak one.
     let known = tags.any(|value| {
-        value.split(',').map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"')).any(|text| {
-            text == "*" || StateTag::parse(text) == Some(tag)
-        })
+        value
+            .split(',')
+            .map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"'))
+            .any(|text| text == "*" || StateTag::parse(text) == Some(tag))
     });
     known.then(|| tagged(StatusCode::NOT_MODIFIED.into_response(), tag))
 }

@@ -13,7 +13,9 @@ use super::App;
 use super::problem::{Fault, Problem};
 use super::query::no_query;
 use super::routes::what_if::WhatIfView;
-use super::routes::{branches, explain, grade, history, insights, operations, passes, presets, problems, sessions, telephone, weights};
+use super::routes::{
+    branches, explain, grade, history, insights, operations, passes, presets, problems, sessions, telephone, weights,
+};
 use crate::engine::layer::activation::{ActivationBackward, ActivationForward};
 use crate::engine::layer::dense::{DenseBackward, DenseForward};
 use crate::engine::layer::dropout::{DropoutBackward, DropoutForward};

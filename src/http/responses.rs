@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use utoipa::{IntoParams, IntoResponses};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoParams, IntoResponses};
 
 #[allow(clippy::enum_glob_use, reason = "the tables below are lists of codes and nothing else")]
 use super::code::Code::{self, *};
@@ -17,8 +17,7 @@ const TRACE_QUERY: &[Code] = &[UnknownField, DuplicateField, UnknownValue, Inval
 /// A path with a session's name.
 const NAMED: &[Code] = &[InvalidPath, InvalidName];
 /// A path with the name of a session that there must be.
-const SESSION: &[Code] =
-    &[InvalidPath, InvalidName, SessionNotFound, SessionDamaged, StoreUnavailable, StoreDamaged];
+const SESSION: &[Code] = &[InvalidPath, InvalidName, SessionNotFound, SessionDamaged, StoreUnavailable, StoreDamaged];
 /// Any body.
 const BODY: &[Code] = &[
     MalformedJson,

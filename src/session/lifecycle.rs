@@ -134,10 +134,17 @@ impl Registry {
             from: Some(Branch { session: parent.name().to_string(), at }),
         };
         // Step 0 is every session's own.
-        let owner = if at == 0 { parent.log.clone() } else { parent.replay().owner(at).await.map_err(SessionError::from)? };
+        let owner =
+            if at == 0 { parent.log.clone() } else { parent.replay().owner(at).await.map_err(SessionError::from)? };
         let before = parent.replay().entry(&owner, at).await.map_err(SessionError::from)?.head.hash;
         let from = (Origin { log: parent.log.id, at }, before);
-        let begun = self.begin(name, Arc::clone(&parent.subject), creation, ((*live).clone(), Some(from)), terms.claim.as_deref());
+        let begun = self.begin(
+            name,
+            Arc::clone(&parent.subject),
+            creation,
+            ((*live).clone(), Some(from)),
+            terms.claim.as_deref(),
+        );
         match begun.await {
             Ok(Some(session)) => {
                 self.cache.put(slot, Some(Arc::clone(&session)));

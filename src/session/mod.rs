@@ -31,7 +31,7 @@ pub use condition::{Condition, Stale, StateTag};
 pub use history::{Past, Recalled};
 pub use inspect::Inspection;
 pub use name::SessionName;
-pub use once::{Claim, KeyError, Claimed, Outcome};
+pub use once::{Claim, Claimed, KeyError, Outcome};
 pub use preset::{PRESETS, Preset};
 pub use record::{Asked, Branch, Kind, Note};
 pub use registry::{Created, Registry, RegistryError, SessionSummary};

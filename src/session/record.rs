@@ -230,7 +230,11 @@ impl ReplaceCommand {
         let vector = |values: &Vec<f64>| Numbers::from(Tensor::Vector(values.clone()));
         let of = |replacement: &Replacement| LayerReplacement {
             layer: replacement.layer.clone(),
-            parameters: replacement.parameters.iter().map(|(name, tensor)| (*name, Numbers::from(tensor.clone()))).collect(),
+            parameters: replacement
+                .parameters
+                .iter()
+                .map(|(name, tensor)| (*name, Numbers::from(tensor.clone())))
+                .collect(),
             running: replacement.running.as_ref().map(|running| (vector(&running.mean), vector(&running.variance))),
         };
         Self { answered, layers: replacements.iter().map(of).collect() }

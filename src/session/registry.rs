@@ -9,7 +9,7 @@ use super::SessionName;
 use super::cache::{Cache, Slot};
 use super::compute::{Compute, Length, Work};
 use super::history::creation;
-use super::once::{Claim, KeyError, Claimed, Running, TENANT};
+use super::once::{Claim, Claimed, KeyError, Running, TENANT};
 use super::replay::{Replay, ReplayError, check_arithmetic};
 use super::services::{Machine, Services};
 use super::session::{Live, Session, SessionError};
@@ -143,7 +143,12 @@ impl Registry {
     }
 
     /// A session that is ready, as far as its log goes. Where it stands elsewhere than the log says, it is read anew.
-    async fn up_to(&self, session: Arc<Session>, head: Head, slot: &Slot) -> Result<Option<Arc<Session>>, RegistryError> {
+    async fn up_to(
+        &self,
+        session: Arc<Session>,
+        head: Head,
+        slot: &Slot,
+    ) -> Result<Option<Arc<Session>>, RegistryError> {
         let behind = session.live().step() < head.entry.last;
         let followed = session.follow(behind.then_some(head.entry.hash)).await;
         let live = session.live();
@@ -244,7 +249,11 @@ impl Registry {
     }
 
     /// On the right thread.
-    pub(super) async fn compute_long<T: Send + 'static>(&self, size: u64, work: impl FnOnce() -> T + Send + 'static) -> T {
+    pub(super) async fn compute_long<T: Send + 'static>(
+        &self,
+        size: u64,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
         let length = Length::of(size, self.services.limits.inline_multiply_adds);
         self.services.compute.run(Work::Pass, length, work).await
     }

@@ -229,7 +229,12 @@ impl Replay<'_> {
     }
 
     /// One entry after the other; what happened at the last one.
-    async fn follow(&self, log: &Log, live: Live, entries: Vec<Entry>) -> Result<(Live, Option<Happened>), ReplayError> {
+    async fn follow(
+        &self,
+        log: &Log,
+        live: Live,
+        entries: Vec<Entry>,
+    ) -> Result<(Live, Option<Happened>), ReplayError> {
         let (subject, log, limits) = (Arc::clone(self.subject), log.clone(), self.services.limits.clone());
         let work = move || {
             let (mut live, mut last) = (live, None);
@@ -280,7 +285,8 @@ fn apply(
     let (state, happened, work) = match Command::from_bytes(&entry.body).map_err(|error| error.to_string())? {
         Command::Step(step) => {
             let detail = step.detail;
-            let prepared = subject.prepare(step.into_request(), Extent::Step, limits).map_err(|error| error.to_string())?;
+            let prepared =
+                subject.prepare(step.into_request(), Extent::Step, limits).map_err(|error| error.to_string())?;
             let targets = prepared.targets.clone().ok_or("it has no targets")?;
             let pass = prepared.pass(subject.model(), live.state());
             let (trace, state) = pass.step(&targets).map_err(|error| error.to_string())?;
@@ -303,7 +309,8 @@ fn apply(
 impl StepCommand {
     /// The pass that it is.
     fn into_request(self) -> PassRequest {
-        let (inputs, targets) = self.batch.map(|batch| (batch.inputs.into_matrix(), batch.targets.into_matrix())).unzip();
+        let (inputs, targets) =
+            self.batch.map(|batch| (batch.inputs.into_matrix(), batch.targets.into_matrix())).unzip();
         PassRequest { inputs, targets, mode: Some(self.mode), learning_rate: self.learning_rate, detail: self.detail }
     }
 }

@@ -41,9 +41,7 @@ impl Machine for ThisMachine {
         let mut bytes = [0; 16];
         match getrandom::fill(&mut bytes) {
             Ok(()) => Ok(bytes),
-            Err(error) => {
-                Err(StoreError::Unavailable(format!("the operating system gave no random numbers: {error}")))
-            }
+            Err(error) => Err(StoreError::Unavailable(format!("the operating system gave no random numbers: {error}"))),
         }
     }
 }

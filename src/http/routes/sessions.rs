@@ -132,10 +132,7 @@ pub async fn create(
         (status = 201, description = "The session is new; its name is in the answer.", body = SessionView,
             headers(("location" = inline(schema::UriPath), description = "Where it is found"))),
         responses::CreateUnnamedSession))]
-pub async fn create_unnamed(
-    State(app): State<Arc<App>>,
-    change: Change<SessionBody>,
-) -> Result<Response, Problem> {
+pub async fn create_unnamed(State(app): State<Arc<App>>, change: Change<SessionBody>) -> Result<Response, Problem> {
     let body = change.body;
     let work = async |terms: Terms| {
         let spec = body.into_spec()?;

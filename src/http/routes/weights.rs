@@ -254,13 +254,7 @@ pub async fn recalled(
 }
 
 /// The answer, written where its size says: that of one layer or of all.
-async fn answer(
-    app: &App,
-    session: &Session,
-    name: &SessionName,
-    live: &Live,
-    path: Option<&LayerPath>,
-) -> Response {
+async fn answer(app: &App, session: &Session, name: &SessionName, live: &Live, path: Option<&LayerPath>) -> Response {
     let model = session.subject().model();
     let layer = path.and_then(|path| model.at(path)).map(std::slice::from_ref);
     let view = WeightsView::of(session, name, live, path);
