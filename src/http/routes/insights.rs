@@ -36,32 +36,67 @@ use crate::session::{Detail, PassRequest, Session, SubjectError};
 /// Entries of an insight take about so many bytes; there are as many as a summary has numbers, or fewer.
 const ENTRY_BYTES: u64 = 512;
 
-/// The chain rule for one weight.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct ChainBody {
-    /// x; a preset's own data if inputs and targets are left out
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    inputs: Option<Rows>,
-    /// y
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    targets: Option<Rows>,
-    /// train if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    mode: Option<Mode>,
-    /// Which weight
-    weight: WeightBody,
-    /// Paths shown at the most; 10 if left out
-    #[schema(minimum = 1, maximum = 1000, nullable = false)]
-    #[serde(default, deserialize_with = "given_whole")]
-    top: Option<u64>,
-    /// The row of the batch; 0 if left out
-    #[schema(schema_with = schema::count, required = false)]
-    #[serde(default, deserialize_with = "given_whole")]
-    example: Option<u64>,
+/// Bodies that begin with a batch: its three fields, and then their own.
+macro_rules! of_a_batch {
+    ($($(#[doc = $text:literal])+ pub struct $body:ident { $($fields:tt)* })+) => {$(
+        $(#[doc = $text])+
+        #[derive(Debug, Deserialize, ToSchema)]
+        #[serde(remote = "Self", deny_unknown_fields)]
+        pub struct $body {
+            /// x; a preset's own data if inputs and targets are left out
+            #[schema(schema_with = schema::rows, required = false)]
+            #[serde(default, deserialize_with = "given")]
+            inputs: Option<Rows>,
+            /// y
+            #[schema(schema_with = schema::rows, required = false)]
+            #[serde(default, deserialize_with = "given")]
+            targets: Option<Rows>,
+            /// train if left out
+            #[schema(nullable = false)]
+            #[serde(default, deserialize_with = "given_word")]
+            mode: Option<Mode>,
+            $($fields)*
+        }
+    )+};
+}
+
+of_a_batch! {
+    /// The chain rule for one weight.
+    pub struct ChainBody {
+        /// Which weight
+        weight: WeightBody,
+        /// Paths shown at the most; 10 if left out
+        #[schema(minimum = 1, maximum = 1000, nullable = false)]
+        #[serde(default, deserialize_with = "given_whole")]
+        top: Option<u64>,
+        /// The row of the batch; 0 if left out
+        #[schema(schema_with = schema::count, required = false)]
+        #[serde(default, deserialize_with = "given_whole")]
+        example: Option<u64>,
+    }
+
+    /// Blame for one example.
+    pub struct BlameBody {
+        /// The row of the batch; 0 if left out
+        #[schema(schema_with = schema::count, required = false)]
+        #[serde(default, deserialize_with = "given_whole")]
+        example: Option<u64>,
+    }
+
+    /// How blame depends on depth.
+    pub struct SessionDepthBody {}
+
+    /// Every gradient against the slope of the loss.
+    pub struct GradientCheckBody {
+        /// Parameters to be checked at the most; 2,000 if left out, and fewer where that would take too long
+        #[schema(minimum = 1, maximum = 2000, nullable = false)]
+        #[serde(default, deserialize_with = "given_whole")]
+        sample: Option<u64>,
+        /// Which ones are drawn where not all are checked; 0 if left out
+        #[schema(schema_with = schema::seed, required = false)]
+        #[serde(default, deserialize_with = "given_whole")]
+        seed: Option<u64>,
+    }
 }
 
 /// A number of a parameter.
@@ -83,72 +118,6 @@ pub struct WeightBody {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Whole(#[serde(deserialize_with = "whole")] u64);
-
-/// Blame for one example.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct BlameBody {
-    /// x; a preset's own data if inputs and targets are left out
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    inputs: Option<Rows>,
-    /// y
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    targets: Option<Rows>,
-    /// train if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    mode: Option<Mode>,
-    /// The row of the batch; 0 if left out
-    #[schema(schema_with = schema::count, required = false)]
-    #[serde(default, deserialize_with = "given_whole")]
-    example: Option<u64>,
-}
-
-/// How blame depends on depth.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct SessionDepthBody {
-    /// x; a preset's own data if inputs and targets are left out
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    inputs: Option<Rows>,
-    /// y
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    targets: Option<Rows>,
-    /// train if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    mode: Option<Mode>,
-}
-
-/// Every gradient against the slope of the loss.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct GradientCheckBody {
-    /// x; a preset's own data if inputs and targets are left out
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    inputs: Option<Rows>,
-    /// y
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    targets: Option<Rows>,
-    /// train if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    mode: Option<Mode>,
-    /// Parameters to be checked at the most; 2,000 if left out, and fewer where that would take too long
-    #[schema(minimum = 1, maximum = 2000, nullable = false)]
-    #[serde(default, deserialize_with = "given_whole")]
-    sample: Option<u64>,
-    /// Which ones are drawn where not all are checked; 0 if left out
-    #[schema(schema_with = schema::seed, required = false)]
-    #[serde(default, deserialize_with = "given_whole")]
-    seed: Option<u64>,
-}
 
 objects!(ChainBody, WeightBody, BlameBody, SessionDepthBody, GradientCheckBody);
 

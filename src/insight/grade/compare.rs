@@ -40,6 +40,7 @@ pub(super) struct Claimed {
 }
 
 /// The quantities that a claim is about, by their pointers: no others are kept of any pass.
+#[derive(Default)]
 pub(super) struct Wanted(HashSet<String>);
 
 /// Why a claim cannot be compared; pointers are into the claim.

@@ -103,6 +103,12 @@ pub fn numbers(step: Cost, entries: u64) -> u64 {
     step.numbers.saturating_mul(2).saturating_add(entries.saturating_mul(8))
 }
 
+/// In how many ways the known mistakes are made in such a step; each takes one pass at the most.
+pub fn ways(pass: &Pass, targets: &Targets, limits: &Limits) -> usize {
+    let scene = Scene { pass, targets, right: &[], wanted: &compare::Wanted::default(), clip: None, limits };
+    MISTAKES.iter().map(|mistake| mistake.ways(&scene).len()).sum()
+}
+
 /// Judges a claim about the step that this pass would make. Nothing changes.
 pub fn grade(
     pass: &Pass,
