@@ -85,7 +85,7 @@ pub enum Safety {
 pub struct Listen {
     /// Address and port; port 0 picks a free one. Anyone who reaches the address may use the server: loopback unless
     /// something in front of it decides who may
-    #[arg(long, env = "CHAINRULE_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    #[arg(long, env = "CHAINRULE_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
     pub listen: SocketAddr,
 }
 
@@ -128,6 +128,16 @@ impl Config {
     pub fn command(self) -> Command {
         self.command.unwrap_or(Command::Serve(self.serve))
     }
+}
+
+/// An address and a port. Names are not looked up, so that what is listened on stands on the command line; `localhost`
+/// is 127.0.0.1.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let numeric = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    numeric.parse().map_err(|_| {
+        "an address and a port are needed, such as 127.0.0.1:8080, localhost:8080, 0.0.0.0:8080 or [::1]:8080"
+            .to_owned()
+    })
 }
 
 fn store(text: &str) -> Result<Store, String> {

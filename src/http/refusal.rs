@@ -213,7 +213,9 @@ impl From<WhatIfError> for Problem {
         let text = error.to_string();
         let (pointer, code) = match error {
             WhatIfError::Pass(error) => return error.into(),
-            WhatIfError::NoSuchNumber { which, .. } => (format!("/what_if/{which}/at"), Code::UnknownNumber),
+            WhatIfError::NoSuchNumber { which, .. }
+            | WhatIfError::LossAfterwards { which, .. }
+            | WhatIfError::Found { which, .. } => (format!("/what_if/{which}/at"), Code::UnknownNumber),
             WhatIfError::NoSuchLayer { which, .. } => (format!("/what_if/{which}/ablate/layer"), Code::UnknownLayer),
             WhatIfError::NoSuchUnit { which, .. } => (format!("/what_if/{which}/ablate/unit"), Code::UnknownNumber),
         };
@@ -230,6 +232,7 @@ impl From<GradeError> for Problem {
         let text = error.to_string();
         match error {
             ClaimError::Unknown { pointer } => Fault::new(format!("/claim{pointer}"), Code::UnknownNumber, text),
+            ClaimError::Repeated { pointer } => Fault::new(format!("/claim{pointer}"), Code::DuplicateField, text),
             ClaimError::Shape { pointer, .. } => Fault::new(format!("/claim{pointer}"), Code::WrongShape, text),
             ClaimError::Empty => Fault::new("/claim", Code::MissingData, text),
         }

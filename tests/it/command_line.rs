@@ -100,11 +100,22 @@ fn healthcheck_tells_by_its_exit_code() {
 }
 
 #[test]
+fn localhost_is_this_machine() {
+    let server = Server::start(Command::new(BINARY).args(["--listen", "localhost:0"]));
+    assert!(server.address.starts_with("127.0.0.1:"), "{}", server.address);
+    let port = server.address.rsplit(':').next().unwrap();
+    let healthy = run(&["healthcheck", "--listen", &format!("localhost:{port}")]);
+    assert!(healthy.status.success(), "{}", text(&healthy.stderr));
+}
+
+#[test]
 fn what_cannot_be_done_is_said() {
     let taken = Server::start(Command::new(BINARY).args(["--listen", "127.0.0.1:0", "--store", "memory"]));
     for (arguments, says) in [
         (vec!["--listen", taken.address.as_str()], "--listen takes another"),
-        (vec!["--listen", "nowhere"], "invalid socket address"),
+        (vec!["--listen", "nowhere"], "such as 127.0.0.1:8080"),
+        (vec!["--listen", "nowhere:8080"], "localhost:8080"),
+        (vec!["--listen", "localhost"], "an address and a port"),
         (vec!["--store", "tape"], "memory"),
         (vec!["--listen", "127.0.0.1:0", "--log", "chainrule=loud"], "--log"),
         (vec!["--lisen", "127.0.0.1:0"], "--listen"),
