@@ -49,7 +49,7 @@ USER 65532:65532
 
 # All addresses of the container; who reaches it is decided where the port is published.
 ENV CHAINRULE_LISTEN=0.0.0.0:8080 \
-    CHAINRULE_STORE=memory
+    CHAINRULE_STORE=sqlite:/data/chainrule.db
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 

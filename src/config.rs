@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use clap::{Args, Parser, Subcommand};
@@ -46,9 +47,8 @@ pub enum Command {
 pub struct Serve {
     #[command(flatten)]
     pub listen: Listen,
-    /// Where sessions are kept: memory, which forgets them when the server stops
-    #[arg(long, env = "CHAINRULE_STORE", value_name = "STORE", default_value = "memory", value_parser = store)]
-    pub store: Store,
+    #[command(flatten)]
+    pub store: Kept,
     /// What is logged to standard error: off, error, warn, info, debug, trace, or a filter such as
     /// chainrule=debug,hyper=info
     #[arg(long, env = "CHAINRULE_LOG", value_name = "FILTER", default_value = "info")]
@@ -58,20 +58,46 @@ pub struct Serve {
     pub log_format: LogFormat,
 }
 
+/// Where sessions are kept, and how safely.
+#[derive(Debug, Args)]
+pub struct Kept {
+    /// Where sessions are kept: sqlite:FILE, for one server; postgres://USER:PASSWORD@HOST:PORT/DATABASE, for any number
+    /// of servers; or memory, which forgets them when the server stops
+    #[arg(long, env = "CHAINRULE_STORE", value_name = "STORE", default_value = "sqlite:chainrule.db", value_parser = store, hide_env_values = true)]
+    pub store: Store,
+    /// What an answered step survives: power, the loss of power; process, only the end of the process, which saves the
+    /// disk a sync for every group of steps
+    #[arg(long, env = "CHAINRULE_DURABILITY", value_enum, default_value_t = Safety::Power)]
+    pub durability: Safety,
+}
+
+/// What an answered step survives.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Safety {
+    /// The loss of power
+    Power,
+    /// The end of the process
+    Process,
+}
+
 /// Where the server listens.
 #[derive(Debug, Args)]
 pub struct Listen {
     /// Address and port; port 0 picks a free one. Anyone who reaches the address may use the server: loopback unless
     /// something in front of it decides who may
-    #[arg(long, env = "CHAINRULE_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    #[arg(long, env = "CHAINRULE_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
     pub listen: SocketAddr,
 }
 
 /// Where sessions are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Store {
     /// In memory
     Memory,
+    /// In a file
+    Sqlite(PathBuf),
+    /// In a database that other servers may share
+    Postgres(String),
 }
 
 /// A form of the API's document.
@@ -104,10 +130,24 @@ impl Config {
     }
 }
 
+/// An address and a port. Names are not looked up, so that what is listened on stands on the command line; `localhost`
+/// is 127.0.0.1.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let numeric = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    numeric.parse().map_err(|_| {
+        "an address and a port are needed, such as 127.0.0.1:8080, localhost:8080, 0.0.0.0:8080 or [::1]:8080"
+            .to_owned()
+    })
+}
+
 fn store(text: &str) -> Result<Store, String> {
-    match text {
-        "memory" => Ok(Store::Memory),
-        other => Err(format!("{other:?} is no store that this version has; it has: memory")),
+    match text.split_once(':') {
+        None if text == "memory" => Ok(Store::Memory),
+        Some(("sqlite", file)) if !file.is_empty() => Ok(Store::Sqlite(file.trim_start_matches("//").into())),
+        Some(("postgres" | "postgresql", _)) => Ok(Store::Postgres(text.into())),
+        _ => Err("a store is memory, sqlite:FILE such as sqlite:chainrule.db, or \
+                  postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+            .into()),
     }
 }
 
@@ -115,6 +155,9 @@ impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory"),
+            // Its password is nobody's business.
+            Self::Postgres(url) => write!(f, "postgres://{}", url.rsplit_once('@').map_or("", |(_, place)| place)),
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
         }
     }
 }

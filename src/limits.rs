@@ -31,10 +31,22 @@ pub struct Limits {
     pub parameters: usize,
     /// Rows of one batch.
     pub examples: usize,
-    /// Sessions kept at once: a large class, each student with several.
-    pub sessions: usize,
-    /// Parameters of all sessions together: 800 MB, so that a small machine is not exhausted by large networks.
-    pub parameters_total: usize,
+    /// Bytes that a store in memory holds: logs, snapshots and keys together. A step of a small network takes half a
+    /// kilobyte.
+    pub memory_store_bytes: usize,
+    /// Bytes of the sessions that are held ready in memory; those not used for longest leave first and come back from
+    /// their log. One in use stays.
+    pub live_bytes: usize,
+    /// Work between two snapshots of a session, in multiply-adds: about a tenth of a second, so that any step is
+    /// recalled in a quarter of one.
+    pub snapshot_work: u64,
+    /// Bytes of a log that are read at a time.
+    pub log_bytes: usize,
+    /// Time for which the answer to a request with an idempotency key is kept: a client that was offline for a day has
+    /// given up.
+    pub key_age: Duration,
+    /// Time for which a server tries to learn what became of an append whose answer was lost.
+    pub settle_timeout: Duration,
     /// Sessions in one page of a listing.
     pub page: usize,
     /// A computation with more multiply-adds than this leaves the async threads. About 100 µs of work: moving to
@@ -69,8 +81,12 @@ impl Default for Limits {
             layers: 1_000,
             parameters: 2_000_000,
             examples: 65_536,
-            sessions: 10_000,
-            parameters_total: 100_000_000,
+            memory_store_bytes: 1 << 30,
+            live_bytes: 512 << 20,
+            snapshot_work: 100_000_000,
+            log_bytes: 4 << 20,
+            key_age: Duration::from_hours(24),
+            settle_timeout: Duration::from_secs(5),
             page: 1_000,
             inline_multiply_adds: 50_000,
             inline_answer_bytes: 256 << 10,
@@ -105,6 +121,15 @@ pub const FAULTS_NAMED: usize = 20;
 /// Characters of a text in a refusal: what a client sent is quoted, but not all of it.
 pub const TEXT_CHARACTERS: usize = 4_096;
 
+/// Work of reading and checking one entry of a log, in multiply-adds: about 20 µs.
+pub const ENTRY_WORK: u64 = 20_000;
+
+/// Appends that one change is tried with while other servers are faster.
+pub const APPENDS: usize = 100;
+
+/// Characters of an idempotency key.
+pub const KEY_CHARACTERS: usize = 255;
+
 /// Seconds after which a client may try again where there was no room: what crowds a server for longer than that will
 /// crowd it for a while.
 pub const RETRY_SECONDS: u64 = 5;
@@ -114,3 +139,21 @@ pub const NUMBER_BYTES: u64 = 27;
 
 /// The largest number that a start can be drawn with, either sign. A network that starts beyond it only overflows.
 pub const INIT_MAX: f64 = 1e6;
+
+/// Connections of one server to PostgreSQL. Ten keep a disk busy, and ten servers fit into PostgreSQL's own hundred.
+pub const DATABASE_CONNECTIONS: usize = 10;
+
+/// Time for a connection to PostgreSQL to become free, or to come about.
+pub const DATABASE_ACQUIRE: Duration = Duration::from_secs(3);
+
+/// Time after which PostgreSQL itself stops a statement: the largest entry takes under a second.
+pub const DATABASE_STATEMENT: Duration = Duration::from_secs(5);
+
+/// Time that a statement may wait for another's.
+pub const DATABASE_LOCK: Duration = Duration::from_secs(2);
+
+/// Time after which PostgreSQL is taken for gone: longer than it may take itself, for its word is better than none.
+pub const DATABASE_ANSWER: Duration = Duration::from_secs(8);
+
+/// Time for the question whether PostgreSQL can be written to.
+pub const DATABASE_READY: Duration = Duration::from_secs(2);

@@ -5,17 +5,20 @@ mod config;
 use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chainrule::engine::math::arithmetic_is_ieee;
 use chainrule::http::{App, document, healthcheck, router, serve};
 use chainrule::limits::Limits;
+use chainrule::session::ThisMachine;
+use chainrule::store::{Durability, MemoryStore, PostgresStore, SqliteStore, Store};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use config::{Command, Config, Form, LogFormat, Serve, Store};
+use config::{Command, Config, Form, Kept, LogFormat, Safety, Serve, Store as Place};
 
 fn main() -> ExitCode {
     match on_a_runtime(Config::from_process().command()) {
@@ -44,11 +47,13 @@ async fn run(flags: Serve) -> Result<(), String> {
     if !arithmetic_is_ieee() {
         return Err("this machine or a library has changed how floating point rounds; no number would be right".into());
     }
-    let Store::Memory = flags.store;
+    let limits = Limits::default();
     let address = flags.listen.listen;
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|error| format!("cannot listen on {address}: {error}; --listen takes another"))?;
     let address = listener.local_addr().map_err(|error| format!("the address is unknown: {error}"))?;
+    // A port that is taken is told before a file is made.
+    let store = open(&flags.store, &limits).await?;
     let mut stop = signal(SignalKind::terminate()).map_err(|error| format!("SIGTERM cannot be heard: {error}"))?;
     let stop = async move {
         tokio::select! {
@@ -57,15 +62,36 @@ async fn run(flags: Serve) -> Result<(), String> {
         }
         tracing::info!("stopping: running requests may end");
     };
-    greet(address, flags.store);
-    let limits = Limits::default();
-    serve(listener, router(App::new(limits.clone())), &limits, stop).await;
+    greet(address, &flags.store.store);
+    let app = App::over(limits.clone(), Arc::clone(&store), Arc::new(ThisMachine));
+    let registry = app.registry.clone();
+    let house = tokio::spawn(async move { registry.keep_house().await });
+    serve(listener, router(app), &limits, stop).await;
+    house.abort();
+    store.close().await;
     tracing::info!("stopped");
     Ok(())
 }
 
+/// The store, looked at before it is opened.
+async fn open(kept: &Kept, limits: &Limits) -> Result<Arc<dyn Store>, String> {
+    let durability = match kept.durability {
+        Safety::Power => Durability::Power,
+        Safety::Process => Durability::Process,
+    };
+    match &kept.store {
+        Place::Memory => Ok(Arc::new(MemoryStore::new(limits.memory_store_bytes))),
+        Place::Sqlite(path) => {
+            Ok(Arc::new(SqliteStore::open(path, durability).await.map_err(|error| error.to_string())?))
+        }
+        Place::Postgres(url) => {
+            Ok(Arc::new(PostgresStore::open(url, durability).await.map_err(|error| error.to_string())?))
+        }
+    }
+}
+
 /// The first line is for programs, the rest is for a newcomer. Nobody may be listening, which is no reason to stop.
-fn greet(address: SocketAddr, store: Store) {
+fn greet(address: SocketAddr, store: &Place) {
     let here = SocketAddr::new(reachable(address.ip()), address.port());
     let _ = writeln!(
         io::stdout(),

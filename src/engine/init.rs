@@ -1,13 +1,13 @@
 //! Initialisers: a dense layer's first weights, drawn row by row from the session's stream of random numbers.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::math::sqrt;
 use super::matrix::Matrix;
 use super::random::Stream;
 
 /// How weights start. PyTorch calls glorot xavier and he kaiming (`fan_in`, the gain of ReLU).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Init {
     /// 0 everywhere.

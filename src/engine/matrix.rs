@@ -6,6 +6,7 @@
 
 use std::sync::LazyLock;
 
+use serde::de::{self, Deserialize, Deserializer};
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
 use super::math::sqrt;
@@ -154,6 +155,18 @@ impl Matrix {
 }
 
 /// A matrix is an array of its rows.
+/// From rows of one length, at least one of each.
+impl<'de> Deserialize<'de> for Matrix {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let rows = Vec::<Vec<f64>>::deserialize(deserializer)?;
+        let columns = rows.first().map_or(0, Vec::len);
+        if columns == 0 || rows.iter().any(|row| row.len() != columns) {
+            return Err(de::Error::custom("rows of one length were expected"));
+        }
+        Ok(Self::new(rows.len(), columns, rows.concat()))
+    }
+}
+
 impl Serialize for Matrix {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut rows = serializer.serialize_seq(Some(self.rows))?;

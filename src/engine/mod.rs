@@ -20,6 +20,7 @@ pub mod optimizer;
 pub mod pass;
 pub mod random;
 pub mod schema;
+pub mod snapshot;
 pub mod spec;
 pub mod state;
 pub mod summary;

@@ -164,6 +164,16 @@ impl Model {
         inner.iter().try_fold(self.layers.get(*first)?, |named, &index| named.layer.inner().get(index))
     }
 
+    /// The path of the same layer where layers are listed from the outputs down, as the way back and the update do.
+    pub fn from_the_top(&self, path: &LayerPath) -> LayerPath {
+        let mut level = &self.layers[..];
+        LayerPath::new(path.indices().iter().map(|&index| {
+            let from_the_top = level.len() - 1 - index;
+            level = level[index].layer.inner();
+            from_the_top
+        }))
+    }
+
     /// The names of all layers from the inputs up, those inside of others behind those that hold them.
     pub fn names(&self) -> impl Iterator<Item = &LayerName> {
         flat(&self.layers).into_iter().map(|named| &named.name)

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde::de::{self, Deserialize, Deserializer, Unexpected};
 use thiserror::Error;
 
 use crate::limits::NAME_CHARACTERS;
@@ -54,6 +55,13 @@ impl LayerName {
 impl fmt::Display for LayerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for LayerName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(|_| de::Error::invalid_value(Unexpected::Str(&text), &"a layer's name"))
     }
 }
 

@@ -88,6 +88,22 @@ impl Pass<'_> {
         self.run_step(targets, &mut Tap::new(touch), &mut Tap::new(afterwards))
     }
 
+    /// `step_tapped` for steps that may be too wild to have a loss afterwards: then it is not a number.
+    pub fn wild_step_tapped(
+        &self,
+        targets: &Targets,
+        touch: &mut Touch,
+        afterwards: &mut Touch,
+    ) -> Result<Trace, PassError> {
+        let mut trace = self.backward_tapped(targets, touch)?;
+        let after = self.state_after(&trace);
+        let loss = self.loss_after(&after, targets, &mut Tap::new(afterwards));
+        if let Some(update) = &mut trace.update {
+            update.loss_after = Some(loss.ok().flatten().unwrap_or(f64::NAN));
+        }
+        Ok(trace)
+    }
+
     fn run_forward(&self, targets: Option<&Targets>, tap: &mut Tap) -> Result<Trace, PassError> {
         let forward = self.climb(tap);
         let mut trace = Trace { forward, loss: None, backward: None, update: None };
@@ -114,14 +130,20 @@ impl Pass<'_> {
     fn run_step(&self, targets: &Targets, tap: &mut Tap, afterwards: &mut Tap) -> Result<(Trace, State), PassError> {
         let mut trace = self.run_backward(targets, tap)?;
         let after = self.state_after(&trace);
+        let loss = self.loss_after(&after, targets, afterwards)?;
+        if let Some(update) = &mut trace.update {
+            update.loss_after = loss;
+        }
+        Ok((trace, after))
+    }
+
+    /// The loss that the batch has with the parameters after the step.
+    fn loss_after(&self, after: &State, targets: &Targets, tap: &mut Tap) -> Result<Option<f64>, PassError> {
         // The masks are those of the step itself: the number of updates is the one before it.
         let tried = State::new(after.layers().to_vec(), self.state.updates());
         let again = Pass { state: &tried, ..*self };
-        let again = again.run_forward(Some(targets), afterwards).map_err(PassError::after_the_update)?;
-        if let (Some(update), Some(loss)) = (&mut trace.update, again.loss) {
-            update.loss_after = Some(loss.value);
-        }
-        Ok((trace, after))
+        let again = again.run_forward(Some(targets), tap).map_err(PassError::after_the_update)?;
+        Ok(again.loss.map(|loss| loss.value))
     }
 
     fn climb(&self, tap: &mut Tap) -> Forward {
@@ -200,7 +222,7 @@ impl Pass<'_> {
 }
 
 /// All gradients, in the order of the backward layers: a residual block's own before those inside.
-fn gradients(layers: &[LayerBackward]) -> Vec<&Tensor> {
+pub(super) fn gradients(layers: &[LayerBackward]) -> Vec<&Tensor> {
     let mut all = vec![];
     for layer in layers {
         all.extend(layer.gradients().into_iter().flat_map(Named::iter).map(|(_, tensor)| tensor));

@@ -6,7 +6,7 @@ use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, OneOfBuilder, RefOr, S
 use utoipa::{PartialSchema, ToSchema};
 
 use super::name::NAME_PATTERN;
-use crate::limits::{INIT_MAX, Limits, NAME_CHARACTERS, SEED_MAX, TEXT_CHARACTERS};
+use crate::limits::{INIT_MAX, KEY_CHARACTERS, Limits, NAME_CHARACTERS, SEED_MAX, TEXT_CHARACTERS};
 
 /// A finite double: the format is the limit. (Its ends written out are no numbers to YAML 1.1.)
 pub fn number() -> Object {
@@ -223,6 +223,32 @@ pub fn nullable_name() -> Object {
 pub fn page() -> Object {
     integer(1, Limits::default().page as u64).build()
 }
+
+/// Names of layers.
+pub fn names() -> Array {
+    ArrayBuilder::new().items(name()).max_items(Some(1000)).build()
+}
+
+/// A moment, as RFC 3339 writes it.
+pub fn time() -> Object {
+    text(20, 30, "A moment, as RFC 3339 writes it.").format(Some(SchemaFormat::Custom("date-time".into()))).build()
+}
+
+/// A header's value.
+pub fn header() -> Object {
+    text(1, KEY_CHARACTERS, "Visible ASCII characters.").pattern(Some("^[!-~]+$")).build()
+}
+
+/// The number of a step in a path.
+pub struct StepNumber;
+
+impl PartialSchema for StepNumber {
+    fn schema() -> RefOr<Schema> {
+        count().into()
+    }
+}
+
+impl ToSchema for StepNumber {}
 
 /// A name in a path.
 pub struct Name;

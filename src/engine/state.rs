@@ -127,6 +127,14 @@ impl State {
         inner.iter().try_fold(self.layers.get_mut(*first)?, |layer, &index| layer.layers.get_mut(index))
     }
 
+    /// A parameter of this copy of the state alone, to be changed in place: others keep theirs.
+    pub fn parameter_mut(&mut self, path: &LayerPath, name: ParameterName) -> Option<&mut Tensor> {
+        self.hash = OnceLock::new();
+        let parameters = Arc::make_mut(&mut self.at_mut(path)?.parameters);
+        let (_, tensor) = parameters.iter_mut().find(|(candidate, _)| *candidate == name)?;
+        Some(Arc::make_mut(tensor))
+    }
+
     /// The hash, computed when it is first asked for.
     ///
     /// SHA-256 over `chainrule.state/1⏎` and then, for each layer from the inputs up and each of its parameters
@@ -241,6 +249,16 @@ fn replace_running(
 }
 
 impl StateHash {
+    /// The hash as bytes.
+    pub fn bytes(self) -> [u8; 32] {
+        self.0
+    }
+
+    /// A hash that was kept as bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The hash, where the text is one as it is displayed.
     pub fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];

@@ -9,6 +9,7 @@ use super::matrix::{self, Matrix};
 use super::name::LayerName;
 use super::non_finite::{NonFinite, NonFiniteValue};
 use super::optimizer::Optimizer;
+use super::pass::gradients;
 use super::schema;
 use super::tensor::{Named, Tensor};
 use super::trace::{LayerUpdate, LossTrace, Trace};
@@ -163,6 +164,38 @@ pub fn first_overflow(trace: &Trace) -> Option<NonFinite> {
         operands: vec![],
         after_the_update: false,
     })
+}
+
+/// A step in three numbers, for a history. A norm whose square passes the largest double is left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sizes {
+    /// The mean loss over the batch
+    pub loss: Option<f64>,
+    /// √(Σ g²) over all parameters
+    pub gradient_norm: Option<f64>,
+    /// √(Σ Δ²) over all parameters
+    pub change_norm: Option<f64>,
+}
+
+impl Sizes {
+    /// Of a trace, as far as it goes.
+    pub fn of(trace: &Trace) -> Self {
+        let mut changes = vec![];
+        trace.update.iter().for_each(|update| all_changes(&update.layers, &mut changes));
+        let finite = |value: f64| value.is_finite().then_some(value);
+        Self {
+            loss: trace.loss.as_ref().map(|loss| loss.value),
+            gradient_norm: trace.backward.as_ref().and_then(|down| finite(norm(gradients(&down.layers).into_iter()))),
+            change_norm: trace.update.as_ref().and_then(|_| finite(norm(changes.into_iter()))),
+        }
+    }
+}
+
+fn all_changes<'t>(layers: &'t [LayerUpdate], all: &mut Vec<&'t Tensor>) {
+    for layer in layers {
+        all.extend(layer.parameters.iter().map(|(_, update)| &update.change));
+        all_changes(&layer.layers, all);
+    }
 }
 
 impl LossSummary {

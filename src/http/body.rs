@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 
 use super::App;
-use super::bodies::too_large;
+use super::bodies::{Held, too_large};
 use super::code::Code;
 use super::diagnose;
 use super::problem::Problem;
@@ -22,12 +23,24 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for Json<T> {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
-        check_media_type(&head.headers)?;
-        check_announced(&head.headers, app.limits())?;
-        let received = app.bodies.receive(body, app.limits()).await?;
-        let length = Length::of(received.bytes.len() as u64, app.limits().inline_answer_bytes);
-        app.registry.compute().run(Work::Text, length, move || parse(&received.bytes)).await.map(Self)
+        let received = receive(&head.headers, body, app).await?;
+        Self::parse(received, app).await.map(Self)
     }
+}
+
+impl<T: DeserializeOwned + Send + 'static> Json<T> {
+    /// A value from a body that was received, on the right thread.
+    pub async fn parse(received: Held, app: &App) -> Result<T, Problem> {
+        let length = Length::of(received.bytes.len() as u64, app.limits().inline_answer_bytes);
+        app.registry.compute().run(Work::Text, length, move || parse(&received.bytes)).await
+    }
+}
+
+/// The bytes of a body that says that it is JSON.
+pub async fn receive(headers: &HeaderMap, body: Body, app: &App) -> Result<Held, Problem> {
+    check_media_type(headers)?;
+    check_announced(headers, app.limits())?;
+    app.bodies.receive(body, app.limits()).await
 }
 
 /// A value from JSON text.

@@ -103,6 +103,10 @@ codes! {
     InvalidBody "invalid_body" BAD_REQUEST "The body could not be received."
         "The connection broke, or the body's framing was wrong, before all of the body was here."
         "Send the request again; if it happens again, look at what stands between the client and the server.",
+    InvalidHeader "invalid_header" BAD_REQUEST "A header cannot be read."
+        "If-Match or Idempotency-Key has a value that is none: a tag without quotes, a key that is empty, longer than \
+         255 characters or not visible ASCII, or the same header twice."
+        "Send If-Match with a tag as ETag gave it, quotes included, and a new Idempotency-Key for each new request.",
     NotFound "not_found" NOT_FOUND "There is nothing at this path."
         "No route of this server has that path."
         "GET /docs shows every path, and /openapi.yaml lists them for programs. A slash at the end makes another \
@@ -111,6 +115,9 @@ codes! {
         "The path names a session that this server does not have: it was never made, was deleted, or was kept in the \
          memory of a server that has stopped."
         "GET /v1/sessions lists what there is; PUT /v1/sessions/{name} makes one.",
+    StepNotFound "step_not_found" NOT_FOUND "The session has no such step."
+        "The session is there, and has not come as far as the step in the path or the query."
+        "GET /v1/sessions/{name}/steps lists the steps that there are; step 0 is the creation.",
     LayerNotFound "layer_not_found" NOT_FOUND "The network has no layer of that name."
         "The session is there, and its network has no layer of the name in the path."
         "The detail lists the layers; one without a name of its own is called layer1, layer2 and so on from the \
@@ -128,6 +135,18 @@ codes! {
         "A session of that name exists and was made from another body. Making it again from the same body would have \
          answered it as it stands."
         "Choose another name, or delete the session first.",
+    IdempotencyKeyBusy "idempotency_key_busy" CONFLICT
+        "The first request with this Idempotency-Key is still at work."
+        "A request with the same key came before and is not answered yet."
+        "Wait for its answer, or send it again after the seconds that the header Retry-After names.",
+    StaleState "stale_state" PRECONDITION_FAILED "The session does not stand where If-Match says."
+        "The session has gone on since the tag was given, or went back. Nothing was changed."
+        "GET /v1/sessions/{name} shows where it stands, with the tag in ETag; decide again on that.",
+    HistoryLost "history_lost" PRECONDITION_FAILED "If-Match names a step that the session has never made."
+        "The tag is of a step beyond the last one: of another session that had this name, or of a store that has lost \
+         steps, which it must not. Nothing was changed."
+        "GET /v1/sessions/{name}/steps shows what there is. If nobody has deleted the session or brought back an older \
+         copy of its store, please report it.",
     BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is larger than this server takes."
         "The body has more bytes than one request may have."
         "Send fewer rows at a time, or weights layer by layer. GET /v1/info tells the limits.",
@@ -160,6 +179,16 @@ codes! {
     AnswerTooLarge "answer_too_large" UNPROCESSABLE_ENTITY "The answer would be larger than this server gives."
         "The answer was estimated before anything was computed, and has more bytes than one answer may have."
         "Ask with trace=summary or trace=none, or send fewer rows, as the detail says.",
+    IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY
+        "The Idempotency-Key was sent with another request before."
+        "A key stands for one request: one method, path, query and body. This is another one, and nothing was done."
+        "Use a new key, a random one best, for each new request, and the same one only to send the same request again.",
+    UnknownStep "unknown_step" UNPROCESSABLE_ENTITY "The body names a step that the session does not have."
+        "The session has not come as far as the step that the body names."
+        "GET /v1/sessions/{name}/steps lists the steps that there are; step 0 is the creation.",
+    NetworksDiffer "networks_differ" UNPROCESSABLE_ENTITY "The two networks have different layers."
+        "Parameters are compared one by one, and these two networks have different layers, or layers of different sizes."
+        "Compare sessions of one network, such as branches of one session, or two steps of the same one.",
     DuplicateName "duplicate_name" UNPROCESSABLE_ENTITY "Two layers have one name."
         "Two layers of one network, or of one list of weights, have the same name, so that neither could be asked \
          for."
@@ -204,13 +233,39 @@ codes! {
     InternalError "internal_error" INTERNAL_SERVER_ERROR "The server met an error of its own; nothing was changed."
         "The server met a defect of its own. Nothing was changed by this request."
         "It is not the request's fault; the server's log says more, and a report with the request helps.",
+    SessionDamaged "session_damaged" INTERNAL_SERVER_ERROR "The session's log is not what was written."
+        "An entry of the log was changed after it was written, or leads to other numbers than it did. No number that \
+         depends on it is served; steps before it and other sessions are."
+        "Bring back the store from a copy, or fork the session at an earlier step and go on from there. The detail names \
+         the step; the server's log says the same.",
+    StoreUnavailable "store_unavailable" SERVICE_UNAVAILABLE "The store does not answer."
+        "The place where sessions are kept cannot be reached, or has trouble that may pass. Where it is not known \
+         whether a change was written, it was written whole or not at all."
+        "Ask again after the seconds that the header Retry-After names; with an Idempotency-Key nothing is done twice.",
+    StoreDamaged "store_damaged" INTERNAL_SERVER_ERROR "The store holds something else than was written."
+        "The database itself is damaged, so that it can be neither trusted nor written to."
+        "Stop the server, keep the files as they are, and bring back a copy; the server's log says what was found.",
     Overloaded "overloaded" SERVICE_UNAVAILABLE "The server has more to do at the moment than it can hold."
-        "The bodies of all requests together take all the room that the server has for them, and this one waited in \
-         vain. Nothing was changed."
+        "The bodies of all requests together take all the room that the server has for them, or other servers change the \
+         same session faster than this one can, and this request waited in vain. Nothing was changed."
         "Send it again after the seconds that the header Retry-After names.",
-    StoreFull "store_full" INSUFFICIENT_STORAGE "The server keeps as much as it may."
-        "The server keeps as many sessions, or as many parameters of all sessions together, as it may."
-        "Delete sessions that nobody needs; GET /v1/sessions lists them.",
+    StoreFull "store_full" INSUFFICIENT_STORAGE "The store takes no more."
+        "The disk is full, the store may not be written to, or a store in memory holds as much as it may. Nothing was \
+         changed, and what is there can still be read."
+        "Make room, or delete sessions that nobody needs; GET /v1/sessions lists them. The detail says which it is.",
+}
+
+impl Code {
+    /// Whether the same request may be answered otherwise a little later, without anybody's doing.
+    pub fn may_pass(self) -> bool {
+        matches!(self, Self::Overloaded | Self::StoreUnavailable | Self::StoreFull | Self::IdempotencyKeyBusy)
+    }
+
+    /// Whether the same request under the same key is refused alike for ever: it can be read, and cannot be done. What
+    /// cannot be read was no request yet, and what is missing may be there later.
+    pub fn is_final(self) -> bool {
+        self.status() == StatusCode::UNPROCESSABLE_ENTITY && self != Self::IdempotencyKeyReused
+    }
 }
 
 impl Serialize for Code {

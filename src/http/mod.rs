@@ -1,9 +1,11 @@
 //! HTTP: routes, refusals, readers and writers. No loop over numbers in here.
 
+mod again;
 mod bodies;
 mod body;
 mod code;
 mod complaint;
+mod conditions;
 mod diagnose;
 mod docs;
 mod extract;
@@ -30,7 +32,8 @@ pub use stack::{router, router_with};
 
 use self::bodies::Bodies;
 use crate::limits::Limits;
-use crate::session::Registry;
+use crate::session::{Machine, Registry, ThisMachine};
+use crate::store::{MemoryStore, Store};
 
 /// What every handler shares.
 pub struct App {
@@ -40,9 +43,15 @@ pub struct App {
 }
 
 impl App {
-    /// An app without sessions.
+    /// An app without sessions, that forgets them when it ends.
     pub fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { bodies: Bodies::new(&limits), registry: Registry::new(limits) })
+        let store = Arc::new(MemoryStore::new(limits.memory_store_bytes));
+        Self::over(limits, store, Arc::new(ThisMachine))
+    }
+
+    /// An app over the sessions of a store.
+    pub fn over(limits: Limits, store: Arc<dyn Store>, machine: Arc<dyn Machine>) -> Arc<Self> {
+        Arc::new(Self { bodies: Bodies::new(&limits), registry: Registry::new(limits, store, machine) })
     }
 
     /// What this server permits.

@@ -13,7 +13,9 @@ use super::App;
 use super::problem::{Fault, Problem};
 use super::query::no_query;
 use super::routes::what_if::WhatIfView;
-use super::routes::{explain, grade, insights, operations, passes, presets, problems, sessions, telephone, weights};
+use super::routes::{
+    branches, explain, grade, history, insights, operations, passes, presets, problems, sessions, telephone, weights,
+};
 use crate::engine::layer::activation::{ActivationBackward, ActivationForward};
 use crate::engine::layer::dense::{DenseBackward, DenseForward};
 use crate::engine::layer::dropout::{DropoutBackward, DropoutForward};
@@ -42,6 +44,7 @@ use crate::engine::trace::RunningUpdate;
         (name = "sessions", description = "Named models that learn"),
         (name = "passes", description = "Forward, backward and step, each answered with its trace"),
         (name = "insights", description = "Why a number is what it is; nothing changes"),
+        (name = "history", description = "What became of a session, any step of it again, going back, and branches"),
         (name = "weights", description = "A session's parameters"),
         (name = "presets", description = "Networks with data and a story, ready to be asked"),
         (name = "problems", description = "What the codes of refusals mean"),
@@ -57,6 +60,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(passes::forward))
         .routes(routes!(passes::backward))
         .routes(routes!(passes::step))
+        .routes(routes!(history::list))
+        .routes(routes!(history::recall))
+        .routes(routes!(branches::compare))
         .routes(routes!(explain::explain));
     // Elsewhere a query would be ignored, and a typo with it.
     let without = OpenApiRouter::new()
@@ -69,6 +75,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(grade::on_session))
         .routes(routes!(grade::stateless))
         .routes(routes!(telephone::play))
+        .routes(routes!(history::rewind))
+        .routes(routes!(branches::fork))
         .routes(routes!(weights::read, weights::replace))
         .routes(routes!(weights::read_layer, weights::replace_layer))
         .routes(routes!(presets::list))

@@ -76,6 +76,17 @@ impl Problem {
         }
     }
 
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// As it is written.
+    pub fn bytes(&self) -> Vec<u8> {
+        // A refusal consists of texts and finite numbers, which are always written.
+        json::bytes(self).unwrap_or_default()
+    }
+
     /// The same with the number that is not finite.
     pub fn with_non_finite(self, non_finite: Box<NonFinite>) -> Self {
         Self { non_finite: Some(non_finite), ..self }
@@ -110,10 +121,8 @@ impl From<Fault> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        // A refusal consists of texts and finite numbers, which are always written.
-        let body = json::bytes(&self).unwrap_or_default();
-        let mut response = (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
-        if self.code == Code::Overloaded {
+        let mut response = (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], self.bytes()).into_response();
+        if self.code.may_pass() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
         }
         response

@@ -9,9 +9,11 @@ use crate::engine::tensor::WireName;
 use crate::insight::NoSuchExample;
 use crate::insight::chain::ChainError;
 use crate::insight::depth::Underflow;
+use crate::insight::diff::DiffError;
 use crate::insight::grade::{ClaimError, GradeError};
 use crate::insight::what_if::WhatIfError;
-use crate::session::{RegistryError, SessionError, SubjectError};
+use crate::session::{KeyError, RegistryError, ReplayError, SessionError, Stale, SubjectError};
+use crate::store::StoreError;
 
 impl From<RegistryError> for Problem {
     fn from(error: RegistryError) -> Self {
@@ -20,10 +22,61 @@ impl From<RegistryError> for Problem {
             RegistryError::Model(error) => error.into(),
             RegistryError::NameInUse(_) => Self::new(Code::NameInUse, text),
             RegistryError::NoSession(_) => Self::new(Code::SessionNotFound, text),
-            RegistryError::TooManySessions { .. } | RegistryError::TooManyParameters { .. } => {
-                Self::new(Code::StoreFull, text)
-            }
+            RegistryError::Session(error) => error.into(),
         }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let code = match error {
+            StoreError::Unavailable(_) => Code::StoreUnavailable,
+            StoreError::Full(_) => Code::StoreFull,
+            StoreError::Damaged(_) => Code::StoreDamaged,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ReplayError> for Problem {
+    fn from(error: ReplayError) -> Self {
+        let text = error.to_string();
+        match error {
+            ReplayError::Store(error) => error.into(),
+            ReplayError::Damaged { .. } => Self::new(Code::SessionDamaged, text),
+            ReplayError::Gone => Self::new(Code::SessionNotFound, text),
+        }
+    }
+}
+
+impl From<Stale> for Problem {
+    fn from(error: Stale) -> Self {
+        let code = match error {
+            Stale::Elsewhere { .. } => Code::StaleState,
+            Stale::Lost { .. } => Code::HistoryLost,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<KeyError> for Problem {
+    fn from(error: KeyError) -> Self {
+        let text = error.to_string();
+        match error {
+            KeyError::OtherRequest => Self::new(Code::IdempotencyKeyReused, text),
+            KeyError::Running => Self::new(Code::IdempotencyKeyBusy, text),
+            KeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<DiffError> for Problem {
+    fn from(error: DiffError) -> Self {
+        let code = match error {
+            DiffError::Networks(_) => Code::NetworksDiffer,
+            DiffError::Overflow(_) => Code::NonFinite,
+        };
+        Self::new(code, error.to_string())
     }
 }
 
@@ -61,6 +114,11 @@ impl From<SessionError> for Problem {
             SessionError::Subject(error) => error.into(),
             SessionError::Pass(error) => error.into(),
             SessionError::Replace(error) => error.into(),
+            SessionError::Stale(error) => error.into(),
+            SessionError::Replay(error) => error.into(),
+            SessionError::NoStep { .. } => Self::new(Code::StepNotFound, error.to_string()),
+            SessionError::Answered => Self::new(Code::IdempotencyKeyBusy, error.to_string()),
+            SessionError::Crowded => Self::new(Code::Overloaded, error.to_string()),
         }
     }
 }
@@ -155,7 +213,9 @@ impl From<WhatIfError> for Problem {
         let text = error.to_string();
         let (pointer, code) = match error {
             WhatIfError::Pass(error) => return error.into(),
-            WhatIfError::NoSuchNumber { which, .. } => (format!("/what_if/{which}/at"), Code::UnknownNumber),
+            WhatIfError::NoSuchNumber { which, .. }
+            | WhatIfError::LossAfterwards { which, .. }
+            | WhatIfError::Found { which, .. } => (format!("/what_if/{which}/at"), Code::UnknownNumber),
             WhatIfError::NoSuchLayer { which, .. } => (format!("/what_if/{which}/ablate/layer"), Code::UnknownLayer),
             WhatIfError::NoSuchUnit { which, .. } => (format!("/what_if/{which}/ablate/unit"), Code::UnknownNumber),
         };
@@ -172,6 +232,7 @@ impl From<GradeError> for Problem {
         let text = error.to_string();
         match error {
             ClaimError::Unknown { pointer } => Fault::new(format!("/claim{pointer}"), Code::UnknownNumber, text),
+            ClaimError::Repeated { pointer } => Fault::new(format!("/claim{pointer}"), Code::DuplicateField, text),
             ClaimError::Shape { pointer, .. } => Fault::new(format!("/claim{pointer}"), Code::WrongShape, text),
             ClaimError::Empty => Fault::new("/claim", Code::MissingData, text),
         }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use utoipa::IntoResponses;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoParams, IntoResponses};
 
 #[allow(clippy::enum_glob_use, reason = "the tables below are lists of codes and nothing else")]
 use super::code::Code::{self, *};
 use super::problem::PROBLEM_JSON;
+use crate::engine::schema;
 
 /// A path that takes no query.
 const NO_QUERY: &[Code] = &[UnknownField, InvalidQuery];
@@ -16,7 +17,7 @@ const TRACE_QUERY: &[Code] = &[UnknownField, DuplicateField, UnknownValue, Inval
 /// A path with a session's name.
 const NAMED: &[Code] = &[InvalidPath, InvalidName];
 /// A path with the name of a session that there must be.
-const SESSION: &[Code] = &[InvalidPath, InvalidName, SessionNotFound];
+const SESSION: &[Code] = &[InvalidPath, InvalidName, SessionNotFound, SessionDamaged, StoreUnavailable, StoreDamaged];
 /// Any body.
 const BODY: &[Code] = &[
     MalformedJson,
@@ -42,6 +43,11 @@ const SPEC: &[Code] = &[
     LossNeedsSoftmax,
     NetworkTooLarge,
 ];
+/// Whatever asks the store.
+const STORE: &[Code] = &[StoreUnavailable, StoreDamaged];
+/// Whatever changes something, and on terms.
+const TERMS: &[Code] =
+    &[InvalidHeader, IdempotencyKeyBusy, IdempotencyKeyReused, StaleState, HistoryLost, StoreFull, Overloaded];
 /// A body with a batch, and the pass over it.
 const BATCH: &[Code] =
     &[UnknownValue, WrongShape, MissingData, BatchTooSmall, BatchTooLarge, NotAProbability, WorkTooLarge, NonFinite];
@@ -68,16 +74,17 @@ macro_rules! refusals {
 
 refusals! {
     Probe: ;
+    Ready: STORE, &[StoreFull];
     ListPresets: NO_QUERY;
     ShowPreset: NO_QUERY, &[InvalidPath, PresetNotFound];
     ExplainProblem: NO_QUERY, &[InvalidPath, NotFound];
-    ListSessions: &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidName, InvalidQuery];
-    CreateSession: NO_QUERY, NAMED, BODY, SPEC, &[NameInUse, StoreFull];
-    CreateUnnamedSession: NO_QUERY, BODY, SPEC, &[StoreFull];
+    ListSessions: STORE, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidName, InvalidQuery];
+    CreateSession: NO_QUERY, NAMED, BODY, SPEC, STORE, TERMS, &[NameInUse, SessionDamaged, SessionNotFound];
+    CreateUnnamedSession: NO_QUERY, BODY, SPEC, STORE, TERMS, &[SessionDamaged, SessionNotFound];
     ShowSession: NO_QUERY, SESSION;
-    DeleteSession: NO_QUERY, SESSION;
+    DeleteSession: NO_QUERY, SESSION, TERMS;
     Look: TRACE_QUERY, SESSION, BODY, BATCH, WHAT_IF;
-    Step: TRACE_QUERY, SESSION, BODY, BATCH, &[MissingField, ConflictingFields, AnswerTooLarge];
+    Step: TRACE_QUERY, SESSION, BODY, BATCH, TERMS, &[MissingField, ConflictingFields, AnswerTooLarge];
     Explain: TRACE_QUERY, BODY, SPEC, BATCH, WHAT_IF;
     ShowChain: NO_QUERY, SESSION, BODY, BATCH, &[AnswerTooLarge, MissingField, UnknownLayer, UnknownParameter, UnknownNumber];
     ShowBlame: NO_QUERY, SESSION, BODY, BATCH, &[UnknownNumber, AnswerTooLarge];
@@ -86,10 +93,15 @@ refusals! {
     GradeOnSession: NO_QUERY, SESSION, BODY, BATCH, &[MissingField, UnknownNumber];
     GradeStateless: NO_QUERY, BODY, SPEC, BATCH, &[UnknownNumber];
     PlayTelephone: NO_QUERY, BODY, &[UnknownValue, MissingField, WrongShape, NetworkTooLarge, WorkTooLarge, NonFinite, Underflow];
+    ListSteps: SESSION, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidQuery];
+    RecallStep: TRACE_QUERY, SESSION, &[StepNotFound, AnswerTooLarge, NonFinite];
+    Rewind: NO_QUERY, SESSION, BODY, TERMS, &[MissingField, UnknownStep];
+    Fork: NO_QUERY, SESSION, BODY, TERMS, &[NameInUse, UnknownStep];
+    Diff: SESSION, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidQuery, StepNotFound, NetworksDiffer, NonFinite];
     ReadWeights: NO_QUERY, SESSION;
     ReadLayerWeights: NO_QUERY, SESSION, &[LayerNotFound];
-    ReplaceWeights: NO_QUERY, SESSION, BODY, WEIGHTS;
-    ReplaceLayerWeights: NO_QUERY, SESSION, BODY, WEIGHTS, &[LayerNotFound];
+    ReplaceWeights: NO_QUERY, SESSION, BODY, WEIGHTS, TERMS;
+    ReplaceLayerWeights: NO_QUERY, SESSION, BODY, WEIGHTS, TERMS, &[LayerNotFound];
 }
 
 /// Responses with these codes, one a status, each described by the codes that it may carry.
@@ -104,4 +116,18 @@ fn listed(groups: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
         ResponseBuilder::new().description(codes.join(" ")).content(PROBLEM_JSON, content).build().into()
     };
     descriptions.into_iter().map(|(status, codes)| (status, response(codes))).collect()
+}
+
+/// The headers that say how a change is to be made.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "it describes what is read elsewhere")]
+pub struct ChangeHeaders {
+    /// Tags as `ETag` gave them: the change is made only if the session stands at one of these
+    #[param(rename = "If-Match", schema_with = schema::header, required = false)]
+    if_match: Option<String>,
+    /// A text of your own, new for each new request: the same request with the same key is done once, and answered alike
+    /// for a day
+    #[param(rename = "Idempotency-Key", schema_with = schema::header, required = false)]
+    idempotency_key: Option<String>,
 }

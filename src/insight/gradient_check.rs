@@ -7,15 +7,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::engine::activation::Activation;
+use crate::engine::cost::{Extent, cost};
 use crate::engine::layer::{LayerBackward, LayerForward};
 use crate::engine::matrix::Matrix;
-use crate::engine::model::Targets;
-use crate::engine::name::LayerName;
+use crate::engine::model::{Model, Targets};
+use crate::engine::name::{LayerName, LayerPath};
 use crate::engine::pass::{Pass, PassError};
 use crate::engine::random::Stream;
 use crate::engine::schema;
-use crate::engine::tensor::{Named, ParameterName, WireName};
-use crate::engine::trace::Trace;
+use crate::engine::state::State;
+use crate::engine::tensor::{Named, ParameterName, Tensor};
 
 /// ε^(1/3), the cube root of 2^−52.
 const STEP: f64 = 6.055_454_452_393_343e-6;
@@ -36,7 +37,7 @@ pub struct GradientCheck {
     #[schema(schema_with = schema::count)]
     pub of: usize,
     /// The parameters in order of their layers, from the inputs up
-    #[schema(max_items = 100_000)]
+    #[schema(max_items = 2_000)]
     pub parameters: Vec<Checked>,
 }
 
@@ -69,11 +70,10 @@ pub struct Checked {
 }
 
 /// A number of a parameter.
-#[derive(Clone)]
 struct Spot {
     layer: LayerName,
+    path: LayerPath,
     parameter: ParameterName,
-    pointer: String,
     index: Vec<usize>,
     at: usize,
     value: f64,
@@ -83,34 +83,35 @@ struct Spot {
 /// Checks all parameters, or so many of them drawn by the seed.
 pub fn gradient_check(pass: &Pass, targets: &Targets, at_most: usize, seed: u64) -> Result<GradientCheck, PassError> {
     let trace = pass.backward(targets)?;
-    let mut spots = vec![];
     let backward = trace.backward.as_ref().map_or(&[][..], |backward| &backward.layers);
-    add_spots(&trace.forward.layers, backward, "/forward", &mut spots);
-    let of = spots.len();
-    let chosen = choose(spots, at_most, seed);
+    let of = pass.model.parameters();
+    let mut spots = vec![];
+    add_spots(&trace.forward.layers, backward, &LayerPath::default(), &mut sample(of, at_most, seed), &mut spots);
     let loss = trace.loss.as_ref().map_or(0.0, |loss| loss.value);
+    // One copy of the state is changed in place, so that no pass copies parameters.
+    let mut state = pass.state.clone();
     let parameters: Vec<Checked> =
-        chosen.into_iter().map(|spot| check(pass, targets, &spot, loss)).collect::<Result<_, _>>()?;
+        spots.iter().map(|spot| check(pass, targets, &mut state, spot, loss)).collect::<Result<_, _>>()?;
     let errors = parameters.iter().filter(|checked| !checked.kink).map(|checked| checked.relative_error);
     let max_relative_error = errors.fold(0.0, larger);
     Ok(GradientCheck { max_relative_error, checked: parameters.len(), of, parameters })
 }
 
-fn check(pass: &Pass, targets: &Targets, spot: &Spot, loss: f64) -> Result<Checked, PassError> {
+fn check(pass: &Pass, targets: &Targets, state: &mut State, spot: &Spot, loss: f64) -> Result<Checked, PassError> {
     let size = spot.value.abs();
     let step = STEP * if size > 1.0 { size } else { 1.0 };
     // What is really added after rounding, on both sides.
     let (above, below) = (spot.value + step, spot.value - step);
-    let with = |value: f64| {
-        pass.forward_tapped(Some(targets), &mut |place, mut values| {
-            if place.to_string() == spot.pointer {
-                values.all()[spot.at] = value;
-            }
-        })
+    let mut with = |value: f64| {
+        set(state, spot, value);
+        let trace = Pass { state: &*state, ..*pass }.forward(Some(targets))?;
+        // The trace ends here: it shares the parameters with the state, which would be copied where it still did.
+        let loss = trace.loss.as_ref().map_or(0.0, |loss| loss.value);
+        Ok::<_, PassError>((loss, kinked(&trace.forward.layers).into_iter().cloned().collect::<Vec<_>>()))
     };
-    let (up, down) = (with(above)?, with(below)?);
-    let value = |trace: &Trace| trace.loss.as_ref().map_or(0.0, |loss| loss.value);
-    let numeric = (value(&up) - value(&down)) / (above - below);
+    let ((up, sides_up), (down, sides_down)) = (with(above)?, with(below)?);
+    set(state, spot, spot.value);
+    let numeric = (up - down) / (above - below);
     let resolution = f64::EPSILON * loss.abs() / (above - below) * SURE;
     let scale = larger(larger(spot.analytic.abs(), numeric.abs()), resolution);
     let relative_error = if scale > 0.0 { (spot.analytic - numeric).abs() / scale } else { 0.0 };
@@ -122,33 +123,44 @@ fn check(pass: &Pass, targets: &Targets, spot: &Spot, loss: f64) -> Result<Check
         numeric,
         relative_error,
         step,
-        kink: kinked(&up.forward.layers) != kinked(&down.forward.layers),
+        kink: sides_up != sides_down,
     })
 }
 
-fn add_spots(ups: &[LayerForward], downs: &[LayerBackward], outer: &str, spots: &mut Vec<Spot>) {
+fn set(state: &mut State, spot: &Spot, value: f64) {
+    if let Some(tensor) = state.parameter_mut(&spot.path, spot.parameter) {
+        tensor.values_mut()[spot.at] = value;
+    }
+}
+
+/// The numbers of all parameters that `stays` chooses, one after the other.
+fn add_spots(
+    ups: &[LayerForward],
+    downs: &[LayerBackward],
+    outer: &LayerPath,
+    stays: &mut dyn FnMut() -> bool,
+    spots: &mut Vec<Spot>,
+) {
     for (index, (up, down)) in ups.iter().zip(downs.iter().rev()).enumerate() {
-        let place = format!("{outer}/layers/{index}");
+        let path = outer.inside(index);
         let parameters = up.parameters().into_iter().flat_map(Named::iter);
         for ((name, tensor), (_, gradient)) in parameters.zip(down.gradients().into_iter().flat_map(Named::iter)) {
-            let pointer = format!("{place}/parameters/{}", name.as_str());
-            let (rows, columns) = tensor.size();
+            let (_, columns) = tensor.size();
             let pairs = tensor.values().iter().zip(gradient.values()).enumerate();
-            spots.extend(pairs.map(|(at, (&value, &analytic))| Spot {
+            spots.extend(pairs.filter(|_| stays()).map(|(at, (&value, &analytic))| Spot {
                 layer: up.name().clone(),
+                path: path.clone(),
                 parameter: name,
-                pointer: pointer.clone(),
-                index: if rows == 1 && name != ParameterName::Weights {
-                    vec![at]
-                } else {
-                    vec![at / columns, at % columns]
+                index: match &**tensor {
+                    Tensor::Vector(_) => vec![at],
+                    Tensor::Matrix(_) => vec![at / columns, at % columns],
                 },
                 at,
                 value,
                 analytic,
             }));
         }
-        add_spots(up.inner(), down.inner(), &place, spots);
+        add_spots(up.inner(), down.inner(), &path, stays, spots);
     }
 }
 
@@ -156,18 +168,31 @@ fn larger(a: f64, b: f64) -> f64 {
     if a > b { a } else { b }
 }
 
-/// All, or a sample in their order: each stays with the probability that is still needed (Knuth's algorithm S).
-fn choose(spots: Vec<Spot>, at_most: usize, seed: u64) -> Vec<Spot> {
+/// Whether each of so many stays, asked in their order: all, or a sample, in which each stays with the probability
+/// that is still needed (Knuth's algorithm S).
+#[allow(clippy::cast_precision_loss, reason = "parameters are limited far below 2^53")]
+fn sample(of: usize, at_most: usize, seed: u64) -> impl FnMut() -> bool {
     let mut stream = Stream::new(seed);
-    let (mut left, mut wanted) = (spots.len(), at_most.min(spots.len()));
-    #[allow(clippy::cast_precision_loss, reason = "parameters are limited far below 2^53")]
-    let stays = |_: &Spot| {
+    let (mut left, mut wanted) = (of, at_most.min(of));
+    move || {
         let stays = stream.unit() * (left as f64) < wanted as f64;
         left -= 1;
         wanted -= usize::from(stays);
         stays
-    };
-    spots.into_iter().filter(stays).collect()
+    }
+}
+
+/// The work of a check of so many parameters, in multiply-adds: two passes up for each, in which every parameter is
+/// also looked at, and the pass that they are compared with.
+pub fn work(model: &Model, examples: usize, sample: u64) -> u64 {
+    let forward = cost(model, examples, Extent::Forward).multiply_adds + model.parameters() as u64;
+    cost(model, examples, Extent::Backward).multiply_adds.saturating_add(forward.saturating_mul(2 * sample))
+}
+
+/// So many parameters can be checked with that much work; at least one.
+pub fn affordable(model: &Model, examples: usize, multiply_adds: u64) -> u64 {
+    let each = work(model, examples, 1) - work(model, examples, 0);
+    (multiply_adds.saturating_sub(work(model, examples, 0)) / each.max(1)).max(1)
 }
 
 /// On which side of its kink every unit lies that has one.

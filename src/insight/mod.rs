@@ -5,6 +5,7 @@
 pub mod blame;
 pub mod chain;
 pub mod depth;
+pub mod diff;
 pub mod difference;
 pub mod grade;
 pub mod gradient_check;

@@ -7,9 +7,10 @@
 use thiserror::Error;
 
 use super::difference::{Difference, differences};
+use crate::engine::activation::Activation;
 use crate::engine::cost::{Cost, Extent};
 use crate::engine::layer::normalization::Statistics;
-use crate::engine::layer::{LayerForward, NamedLayer};
+use crate::engine::layer::{Layer, LayerForward, NamedLayer};
 use crate::engine::model::{Model, Targets};
 use crate::engine::name::LayerName;
 use crate::engine::pass::{Pass, PassError};
@@ -26,7 +27,7 @@ pub enum Override {
         /// What it is instead
         set: f64,
     },
-    /// A unit that puts out 0 for every example.
+    /// A unit that puts out 0 for every example, and so learns nothing.
     Ablate {
         /// Its layer
         layer: LayerName,
@@ -45,15 +46,23 @@ pub enum WhatIfError {
         "{at} is no number that this pass computes; a pointer into its trace looks like /forward/layers/0/outputs/0/1"
     )]
     NoSuchNumber { which: usize, at: String },
+    #[error(
+        "{at} is the loss of another pass, with the parameters after the step: set what it comes from, such as \
+         /update/layers/0/parameters/weights/after/0/0"
+    )]
+    LossAfterwards { which: usize, at: String },
+    #[error("{at} is what the step found, not what it computes; set what comes of it")]
+    Found { which: usize, at: String },
     #[error("the network has no layer {layer}")]
     NoSuchLayer { which: usize, layer: LayerName },
     #[error("layer {layer} has {units} units, counted from 0")]
     NoSuchUnit { which: usize, layer: LayerName, units: usize },
 }
 
-/// An override that knows which quantity it changes.
+/// A change to one quantity, and which override wants it.
 #[derive(Clone)]
 struct Resolved {
+    which: usize,
     quantity: String,
     change: Change,
     done: bool,
@@ -74,7 +83,7 @@ pub fn what_if(
 ) -> Result<Vec<Difference>, WhatIfError> {
     let mut resolved = vec![];
     for (which, wanted) in overrides.iter().enumerate() {
-        resolved.push(resolve(pass.model, which, wanted)?);
+        resolved.extend(resolve(pass.model, which, wanted)?);
     }
     let before = run(pass, targets, extent)?;
     let mut lasting = lasting(&resolved, &before);
@@ -82,12 +91,26 @@ pub fn what_if(
     let mut afterwards = |place: &Place, values: ValuesMut| apply(&mut lasting, &place.to_string(), values);
     let after = run_tapped(pass, targets, extent, &mut touch, &mut afterwards);
     // A pointer that met nothing is the client's mistake even where the pass went wrong later.
-    if let Some(which) = resolved.iter().position(|resolved| !resolved.done)
-        && let Override::Number { at, .. } = &overrides[which]
+    let missed = resolved.iter().find(|resolved| !resolved.done && matches!(resolved.change, Change::Number { .. }));
+    if let Some(Resolved { which, quantity, .. }) = missed
+        && let Override::Number { at, .. } = &overrides[*which]
     {
-        return Err(WhatIfError::NoSuchNumber { which, at: at.clone() });
+        return Err(cannot_be_set(*which, at.clone(), quantity, &before));
     }
     Ok(differences(&before, &after?))
+}
+
+/// Why no number was set there: because there is none, or because the pass does not compute it.
+fn cannot_be_set(which: usize, at: String, quantity: &str, trace: &Trace) -> WhatIfError {
+    let mut stands = false;
+    trace.walk(&mut |place, _| stands |= place.to_string() == quantity);
+    if stands && quantity == "/update/loss_after" {
+        WhatIfError::LossAfterwards { which, at }
+    } else if stands && quantity.split('/').any(|part| part == "before") {
+        WhatIfError::Found { which, at }
+    } else {
+        WhatIfError::NoSuchNumber { which, at }
+    }
 }
 
 fn run(pass: &Pass, targets: Option<&Targets>, extent: Extent) -> Result<Trace, PassError> {
@@ -134,15 +157,15 @@ fn add_given(layers: &[LayerForward], outer: &str, given: &mut Vec<String>) {
     }
 }
 
-fn resolve(model: &Model, which: usize, wanted: &Override) -> Result<Resolved, WhatIfError> {
+fn resolve(model: &Model, which: usize, wanted: &Override) -> Result<Vec<Resolved>, WhatIfError> {
+    let resolved = |quantity: String, change: Change| Resolved { which, quantity, change, done: false };
     match wanted {
         Override::Number { at, set } => {
             // The numbers at the end of a pointer are the index; layers count their own in between.
             let parts: Vec<&str> = at.split('/').collect();
-            let name = parts.iter().rposition(|part| part.parse::<usize>().is_err()).unwrap_or(0);
-            let index = parts[name + 1..].iter().filter_map(|part| part.parse().ok()).collect();
-            let change = Change::Number { index, set: *set };
-            Ok(Resolved { quantity: parts[..=name].join("/"), change, done: false })
+            let name = parts.iter().rposition(|part| index_of(part).is_none()).unwrap_or(0);
+            let index = parts[name + 1..].iter().filter_map(|part| index_of(part)).collect();
+            Ok(vec![resolved(parts[..=name].join("/"), Change::Number { index, set: *set })])
         }
         Override::Ablate { layer, unit } => {
             let Some((path, named)) = model.layer(layer.as_str()) else {
@@ -152,9 +175,33 @@ fn resolve(model: &Model, which: usize, wanted: &Override) -> Result<Resolved, W
             if *unit >= units {
                 return Err(WhatIfError::NoSuchUnit { which, layer: layer.clone(), units });
             }
-            Ok(Resolved { quantity: format!("/forward{path}/outputs"), change: Change::Column(*unit), done: false })
+            // What puts out a constant hangs on nothing below it: its slope is 0, whatever the activation makes of a
+            // and of the changed h. Where there is no slope, the error ends at the unit.
+            let ends = if has_derivatives(&named.layer) {
+                format!("/forward{path}/derivatives")
+            } else {
+                format!("/backward{}/errors", model.from_the_top(&path))
+            };
+            let quantities = [format!("/forward{path}/outputs"), ends];
+            Ok(quantities.map(|quantity| resolved(quantity, Change::Column(*unit))).into())
         }
     }
+}
+
+/// An index as RFC 6901 writes it: one that is written otherwise (`01`, `+1`) is a name.
+fn index_of(part: &str) -> Option<usize> {
+    let written = part == "0" || (!part.starts_with('0') && part.bytes().all(|byte| byte.is_ascii_digit()));
+    if written { part.parse().ok() } else { None }
+}
+
+/// Whether each of its units hangs on its own pre-activation alone.
+fn has_derivatives(layer: &Layer) -> bool {
+    let activation = match layer {
+        Layer::Dense(dense) => dense.activation(),
+        Layer::Activation(layer) => layer.activation(),
+        _ => return false,
+    };
+    activation != Activation::Softmax
 }
 
 fn apply(overrides: &mut [Resolved], place: &str, mut values: ValuesMut) {

@@ -32,7 +32,7 @@ impl Inspection<'_> {
         request: PassRequest,
         work: impl FnOnce(&Pass, Option<&Targets>) -> R + Send + 'static,
     ) -> Result<(Cost, R), SubjectError> {
-        self.run_if(request, |_| Ok(()), work).await
+        self.run_if(request, |cost, _| Ok(cost.multiply_adds), work).await
     }
 
     /// The same for work that makes a trace, of which as much can be answered as the request wants.
@@ -46,23 +46,23 @@ impl Inspection<'_> {
         Ok((cost, trace?))
     }
 
-    /// Checks the request, lets `permitted` judge its cost, and does the work with the pass. Answers the cost too.
+    /// Checks the request, lets `permitted` judge the cost of its pass over so many examples and say how many
+    /// multiply-adds the whole work takes, and does the work with the pass. Answers the cost of the pass too.
     pub async fn run_if<R: Send + 'static>(
         self,
         request: PassRequest,
-        permitted: impl FnOnce(Cost) -> Result<(), SubjectError>,
+        permitted: impl FnOnce(Cost, usize) -> Result<u64, SubjectError>,
         work: impl FnOnce(&Pass, Option<&Targets>) -> R + Send + 'static,
     ) -> Result<(Cost, R), SubjectError> {
         let Self { subject, live, extent, limits, compute } = self;
         let prepared = subject.prepare(request, extent, limits)?;
         let cost = prepared.cost;
-        permitted(cost)?;
-        let length = Length::of(cost.multiply_adds, limits.inline_multiply_adds);
+        let length = Length::of(permitted(cost, prepared.inputs.matrix().rows())?, limits.inline_multiply_adds);
         let subject = Arc::clone(subject);
         let work = move || {
             let model = subject.model();
             match live {
-                Some(live) => work(&prepared.pass(model, &live.state), prepared.targets.as_ref()),
+                Some(live) => work(&prepared.pass(model, live.state()), prepared.targets.as_ref()),
                 None => work(&prepared.pass(model, &model.start()), prepared.targets.as_ref()),
             }
         };

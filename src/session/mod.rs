@@ -1,20 +1,41 @@
 //! Sessions: named models that learn, one change after the other.
 //!
+//! A session is its log: a creation record and the changes after it. Whatever can be asked of it is computed from
+//! there, and what is held in memory is what was computed last.
+//!
 //! Never in here: HTTP types, SQL, rendering.
 
+mod append;
+mod cache;
+mod cbor;
+mod changes;
 mod compute;
+mod condition;
+mod history;
 mod inspect;
+mod lifecycle;
 mod name;
+mod once;
 mod preset;
+mod record;
 mod registry;
+mod replay;
+mod services;
 #[allow(clippy::module_inception, reason = "the session is what this room is named after")]
 mod session;
 mod subject;
 
+pub use cbor::Bytes;
 pub use compute::{Compute, Length, Work};
+pub use condition::{Condition, Stale, StateTag};
+pub use history::{Past, Recalled};
 pub use inspect::Inspection;
 pub use name::SessionName;
+pub use once::{Claim, Claimed, KeyError, Outcome};
 pub use preset::{PRESETS, Preset};
+pub use record::{Asked, Branch, Kind, Note};
 pub use registry::{Created, Registry, RegistryError, SessionSummary};
-pub use session::{Live, Session, SessionError, Stepped};
-pub use subject::{BatchPart, Data, Detail, PassRequest, Subject, SubjectError, SubjectSpec};
+pub use replay::{Happened, ReplayError};
+pub use services::{Machine, ThisMachine};
+pub use session::{Live, Session, SessionError, Terms};
+pub use subject::{BatchPart, Data, Detail, PassRequest, Subject, SubjectError, SubjectSpec, answerable};

@@ -1,44 +1,42 @@
-//! The registry: which sessions there are.
+//! The registry: which sessions there are. They lie in the store; those used last are held ready.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
 use super::SessionName;
-use super::compute::{Compute, Length, Work};
-use super::session::Session;
-use super::subject::{Subject, SubjectSpec};
+use super::cache::{Cache, Slot};
+use super::compute::Compute;
+use super::history::creation;
+use super::once::{Claim, Claimed, KeyError, Running, TENANT};
+use super::replay::{Replay, ReplayError, check_arithmetic, whole_entry};
+use super::services::{Machine, Services};
+use super::session::{Live, Session, SessionError};
+use super::subject::Subject;
 use crate::engine::model::ModelError;
 use crate::engine::state::StateHash;
 use crate::limits::Limits;
+use crate::store::{Digest, Head, Log, LogId, Sharing, Store, StoreError};
 
 /// All sessions of a server, and what they share.
+#[derive(Clone)]
 pub struct Registry {
-    limits: Limits,
-    compute: Arc<Compute>,
-    /// A std lock, since it is only held to look up, insert or remove one entry, never across an await.
-    sessions: RwLock<Sessions>,
-}
-
-#[derive(Default)]
-struct Sessions {
-    by_name: BTreeMap<SessionName, Arc<Session>>,
-    /// The sum over all sessions
-    parameters: usize,
+    pub(super) services: Arc<Services>,
+    pub(super) cache: Arc<Cache>,
+    running: Running,
 }
 
 /// What became of a wish for a session.
 pub enum Created {
     /// It is new.
     New(Arc<Session>),
-    /// It was there already, made from the same spec.
-    Same(Arc<Session>),
+    /// It was there already, made from the same spec, and stands there.
+    Same(Arc<Session>, Arc<Live>),
 }
 
 /// Why there is no session.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq)]
 #[allow(missing_docs, reason = "the text of an error is its documentation")]
 pub enum RegistryError {
     #[error("{0}")]
@@ -47,12 +45,20 @@ pub enum RegistryError {
     NameInUse(SessionName),
     #[error("there is no session {0}")]
     NoSession(SessionName),
-    #[error("this server keeps at most {limit} sessions; delete one first")]
-    TooManySessions { limit: usize },
-    #[error(
-        "this server keeps at most {limit} parameters in all sessions together, {used} are in use and this session has {wanted}; delete a session first"
-    )]
-    TooManyParameters { wanted: usize, used: usize, limit: usize },
+    #[error("{0}")]
+    Session(SessionError),
+}
+
+impl From<StoreError> for RegistryError {
+    fn from(error: StoreError) -> Self {
+        Self::Session(error.into())
+    }
+}
+
+impl From<SessionError> for RegistryError {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
+    }
 }
 
 /// One session in a listing.
@@ -64,96 +70,185 @@ pub struct SessionSummary {
     /// Its state's hash
     pub state: StateHash,
     /// Its number of parameters
-    pub parameters: usize,
+    pub parameters: u64,
 }
 
 impl Registry {
-    /// An empty registry.
-    pub fn new(limits: Limits) -> Self {
-        Self { limits, compute: Arc::default(), sessions: RwLock::default() }
+    /// The sessions of a store.
+    pub fn new(limits: Limits, store: Arc<dyn Store>, machine: Arc<dyn Machine>) -> Self {
+        let cache = Arc::new(Cache::new(limits.live_bytes));
+        let services = Arc::new(Services { limits, compute: Compute::new(), store, machine });
+        Self { services, cache, running: Running::default() }
     }
 
     /// What this server permits.
     pub fn limits(&self) -> &Limits {
-        &self.limits
+        &self.services.limits
     }
 
     /// Where computations run.
-    pub fn compute(&self) -> &Arc<Compute> {
-        &self.compute
+    pub fn compute(&self) -> &Compute {
+        &self.services.compute
     }
 
-    /// A session of that name and spec, made if there is none.
-    pub async fn create(&self, name: SessionName, spec: SubjectSpec) -> Result<Created, RegistryError> {
-        if let Some(session) = self.find(&name) {
-            return same(session, &spec);
-        }
-        let subject = Subject::new(spec.clone(), &self.limits)?;
-        let wanted = subject.model().parameters();
-        // Drawing a large network takes a while: outside the lock, and off the async threads.
-        let length = Length::of(wanted as u64, self.limits.inline_multiply_adds);
-        let named = name.clone();
-        let session = Arc::new(self.compute.run(Work::Pass, length, move || Session::new(named, subject)).await);
-        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(other) = sessions.by_name.get(&name) {
-            return same(Arc::clone(other), &spec);
-        }
-        if sessions.by_name.len() >= self.limits.sessions {
-            return Err(RegistryError::TooManySessions { limit: self.limits.sessions });
-        }
-        let (used, limit) = (sessions.parameters, self.limits.parameters_total);
-        if used + wanted > limit {
-            return Err(RegistryError::TooManyParameters { wanted, used, limit });
-        }
-        sessions.parameters += wanted;
-        sessions.by_name.insert(name, Arc::clone(&session));
-        Ok(Created::New(session))
+    /// Where the sessions lie.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.services.store
     }
 
-    /// The session of that name.
-    pub fn session(&self, name: &SessionName) -> Result<Arc<Session>, RegistryError> {
-        self.find(name).ok_or_else(|| RegistryError::NoSession(name.clone()))
+    /// Bytes of the sessions that are held ready.
+    pub fn live_bytes(&self) -> usize {
+        self.cache.bytes()
     }
 
-    /// Removes a session; what is being computed on it ends without being seen.
-    pub fn delete(&self, name: &SessionName) -> Result<(), RegistryError> {
-        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        let session = sessions.by_name.remove(name).ok_or_else(|| RegistryError::NoSession(name.clone()))?;
-        sessions.parameters -= session.subject().model().parameters();
-        Ok(())
+    /// The session of that name, as its log says now.
+    pub async fn session(&self, name: &SessionName) -> Result<Arc<Session>, RegistryError> {
+        let slot = self.cache.slot(name);
+        let found = self.in_slot(name, &slot).await;
+        if !matches!(found, Ok(Some(_))) {
+            self.cache.tidy(name, &slot);
+        }
+        found?.ok_or_else(|| RegistryError::NoSession(name.clone()))
+    }
+
+    /// The session of a log, where it still has its name.
+    pub async fn session_of(&self, log: LogId) -> Result<Option<Arc<Session>>, RegistryError> {
+        let Some(log) = self.services.store.log(log).await? else { return Ok(None) };
+        let Ok(name) = SessionName::parse(&log.name) else { return Ok(None) };
+        match self.session(&name).await {
+            Ok(session) if session.log.id == log.id => Ok(Some(session)),
+            Ok(_) | Err(RegistryError::NoSession(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The session in its place, read from the store where it is not there; where others write to the store too, it
+    /// is asked in any case.
+    async fn in_slot(&self, name: &SessionName, slot: &Slot) -> Result<Option<Arc<Session>>, RegistryError> {
+        if self.services.store.sharing() == Sharing::Alone
+            && let Some(session) = slot.get()
+        {
+            session.follow(None).await?;
+            return Ok(Some(session));
+        }
+        let Some(head) = self.services.store.find(TENANT, name.as_str()).await? else {
+            self.cache.put(slot, None);
+            return Ok(None);
+        };
+        if let Some(session) = slot.get().filter(|session| session.log.id == head.log.id) {
+            return self.up_to(session, head, slot).await;
+        }
+        let _gate = slot.gate.lock().await;
+        self.load(name, slot).await
+    }
+
+    /// A session that is ready, as far as its log goes. Where it stands elsewhere than the log says, it is read anew.
+    async fn up_to(
+        &self,
+        session: Arc<Session>,
+        head: Head,
+        slot: &Slot,
+    ) -> Result<Option<Arc<Session>>, RegistryError> {
+        let behind = session.live().step() < head.entry.last;
+        let followed = session.follow(behind.then_some(head.entry.hash)).await;
+        let live = session.live();
+        let elsewhere = live.step() == head.entry.last && live.head != head.entry.hash;
+        if elsewhere || matches!(followed, Err(SessionError::Replay(ReplayError::Damaged { .. }))) {
+            let _gate = slot.gate.lock().await;
+            self.cache.put(slot, None);
+            return self.load(session.name(), slot).await;
+        }
+        followed?;
+        Ok(Some(session))
+    }
+
+    /// Reads a session from the store; whoever calls it holds the gate.
+    pub(super) async fn load(&self, name: &SessionName, slot: &Slot) -> Result<Option<Arc<Session>>, RegistryError> {
+        let Some(head) = self.services.store.find(TENANT, name.as_str()).await? else {
+            self.cache.put(slot, None);
+            return Ok(None);
+        };
+        if let Some(session) = slot.get().filter(|session| session.log.id == head.log.id) {
+            session.follow(Some(head.entry.hash)).await?;
+            return Ok(Some(session));
+        }
+        match self.read(name, head).await {
+            Ok(session) => {
+                let session = Arc::new(session);
+                self.cache.put(slot, Some(Arc::clone(&session)));
+                Ok(Some(session))
+            }
+            Err(RegistryError::Session(SessionError::Replay(ReplayError::Gone))) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn read(&self, name: &SessionName, head: Head) -> Result<Session, RegistryError> {
+        let subject = self.subject(&head.log).await?;
+        let replay = Replay { services: &self.services, subject: &subject, log: &head.log };
+        let live = replay.at(head.entry.last).await.map_err(SessionError::from)?;
+        // A branch that has no step of its own stands where the other one stood.
+        let live = if head.entry.step == 0 { live.at(head.entry.last, head.entry.hash) } else { live };
+        if live.head != head.entry.hash || live.hash().bytes() != head.entry.state {
+            let what = "its last entry is not the one that it leads to";
+            return Err(SessionError::from(ReplayError::damaged(name.as_str(), head.entry.last, what)).into());
+        }
+        let session = Session::new(head.log, name.clone(), subject, Arc::clone(&self.services), live);
+        session.snapshot_if_due();
+        Ok(session)
+    }
+
+    /// What a log's creation record makes.
+    async fn subject(&self, log: &Log) -> Result<Arc<Subject>, RegistryError> {
+        let wrong = |what: &str| SessionError::from(ReplayError::damaged(&log.name, 0, what));
+        let entry = whole_entry(&*self.services.store, log, 0).await.map_err(SessionError::from)?;
+        let entry = entry.ok_or(SessionError::Replay(ReplayError::Gone))?;
+        let creation = creation(&entry).map_err(|what| wrong(&what))?;
+        check_arithmetic(creation.arithmetic).map_err(|what| wrong(&what))?;
+        let subject = Subject::new(creation.spec(), &self.services.limits);
+        Ok(Arc::new(subject.map_err(|error| wrong(&error.to_string()))?))
     }
 
     /// At most `limit` sessions by name, those behind `after`, and whether there are more.
-    pub fn list(&self, after: Option<&SessionName>, limit: usize) -> (Vec<SessionSummary>, bool) {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut found: Vec<Arc<Session>> = {
-            let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
-            let page = sessions.by_name.range::<SessionName, _>((from, Bound::Unbounded)).take(limit + 1);
-            page.map(|(_, session)| Arc::clone(session)).collect()
-        };
+    pub async fn list(
+        &self,
+        after: Option<&SessionName>,
+        limit: usize,
+    ) -> Result<(Vec<SessionSummary>, bool), RegistryError> {
+        let after = after.map(SessionName::as_str);
+        let mut found = self.services.store.list(TENANT, after, limit + 1).await?;
         let more = found.len() > limit;
         found.truncate(limit);
-        let summary = |session: Arc<Session>| {
-            let live = session.live();
-            SessionSummary {
-                name: session.name().clone(),
-                step: live.step,
-                state: session.hash(&live),
-                parameters: session.subject().model().parameters(),
-            }
-        };
-        (found.into_iter().map(summary).collect(), more)
+        Ok((found.iter().filter_map(summary).collect(), more))
     }
 
-    fn find(&self, name: &SessionName) -> Option<Arc<Session>> {
-        self.sessions.read().unwrap_or_else(PoisonError::into_inner).by_name.get(name).cloned()
+    /// The right to answer a request under a key.
+    pub async fn claim(&self, key: String, request: Digest) -> Result<Claimed, KeyError> {
+        self.running.claim(&self.services, key, request).await
+    }
+
+    /// Keeps a refusal under its key: what was asked cannot be done, and will not be where it is asked again.
+    pub async fn keep(&self, claim: &Claim, outcome: &super::once::Outcome) {
+        claim.keep(&self.services, outcome).await;
+    }
+
+    /// Forgets what was answered under keys that are too old, now and then; never ends.
+    pub async fn keep_house(&self) {
+        const PAUSE: Duration = Duration::from_mins(10);
+        loop {
+            let age = i64::try_from(self.limits().key_age.as_millis()).unwrap_or(i64::MAX);
+            let before = self.services.machine.now().saturating_sub(age);
+            if let Err(error) = self.services.store.forget_keys(before).await {
+                tracing::warn!(%error, "old idempotency keys could not be removed");
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 }
 
-fn same(session: Arc<Session>, spec: &SubjectSpec) -> Result<Created, RegistryError> {
-    if session.is_made_from(spec) {
-        Ok(Created::Same(session))
-    } else {
-        Err(RegistryError::NameInUse(session.name().clone()))
-    }
+/// A line of the listing; what the note does not say, the listing does not know.
+fn summary(head: &Head) -> Option<SessionSummary> {
+    let name = SessionName::parse(&head.log.name).ok()?;
+    let state = StateHash::from_bytes(head.entry.state);
+    Some(SessionSummary { name, step: head.entry.last, state, parameters: head.log.size })
 }

@@ -1,47 +1,83 @@
-//! One session: a model with its state, which changes one step at a time.
+//! One session: a model with its state, which changes one step at a time. What changes it is an entry in its log, and
+//! appending that entry is what makes the change.
 
 use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use thiserror::Error;
 use tokio::sync::Mutex;
 
 use super::SessionName;
-use super::compute::{Compute, Length, Work};
+use super::append::Appended;
+use super::condition::{Condition, Stale, StateTag};
 use super::inspect::Inspection;
-use super::subject::{BatchPart, PassRequest, Subject, SubjectError, SubjectSpec, answerable};
+use super::once::Claim;
+use super::record::Command;
+use super::replay::{Replay, ReplayError};
+use super::services::Services;
+use super::subject::{Subject, SubjectError, SubjectSpec};
 use crate::engine::cost::Extent;
 use crate::engine::pass::PassError;
-use crate::engine::state::{ReplaceError, Replacement, State, StateHash};
-use crate::engine::trace::Trace;
-use crate::limits::Limits;
+use crate::engine::snapshot;
+use crate::engine::state::{ReplaceError, State, StateHash};
+use crate::engine::summary::Sizes;
+use crate::limits::APPENDS;
+use crate::store::{Digest, Log, Sharing, StoreError};
 
 /// A named model that learns.
 pub struct Session {
+    pub(super) log: Log,
     name: SessionName,
-    subject: Arc<Subject>,
-    /// What readers see. A std lock, since it is only held to copy or to set one pointer, never across an await.
+    pub(super) subject: Arc<Subject>,
+    pub(super) services: Arc<Services>,
+    /// What readers see: never more than the log has. A std lock, since it is only held to copy or to set one pointer,
+    /// never across an await.
     live: RwLock<Arc<Live>>,
     /// Held by the one who makes the next change, from reading the state until the new one is set: concurrent
     /// changes come one after the other, in the order in which they got the turn.
     turn: Mutex<()>,
+    /// Held by the one who follows the log, so that nothing is computed twice.
+    following: Mutex<()>,
+    /// How often the log may have gone on without this server's knowing
+    doubts: AtomicU64,
+    /// How many of these doubts are settled: what readers see here is as new as the log was then
+    settled: AtomicU64,
 }
 
 /// A session at one of its steps.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Live {
-    /// Changes made since the creation
-    pub step: u64,
-    /// What they led to
-    pub state: State,
+    state: State,
+    /// The step, and the state's hash
+    pub tag: StateTag,
+    /// The hash of the entry that led here
+    pub(super) head: Digest,
+    /// Work since the last snapshot, in multiply-adds
+    pub(super) since: u64,
 }
 
-/// A pass over a session, and where the session stands after it.
-pub struct Stepped {
-    /// What was computed
-    pub trace: Trace,
-    /// The session's step after the call
-    pub step: u64,
+/// How a change is to be made.
+#[derive(Clone, Default)]
+pub struct Terms {
+    /// The state that it insists on
+    pub condition: Condition,
+    /// The right to answer under a key
+    pub claim: Option<Arc<Claim>>,
+}
+
+/// A change that is computed and not yet made.
+pub(super) struct Made<T> {
+    /// For the one who asked
+    pub result: T,
+    /// Where it leads
+    pub state: State,
+    /// What the log says of it
+    pub command: Command,
+    /// What the history says of it
+    pub sizes: Sizes,
+    /// What it takes to compute it again, in multiply-adds
+    pub work: u64,
 }
 
 /// Why a session cannot do what it was asked.
@@ -54,13 +90,66 @@ pub enum SessionError {
     Pass(#[from] PassError),
     #[error("{0}")]
     Replace(#[from] ReplaceError),
+    #[error("{0}")]
+    Stale(#[from] Stale),
+    #[error("{0}")]
+    Replay(#[from] ReplayError),
+    #[error("session {session} has no step {step}; it has 0 to {last}")]
+    NoStep { session: SessionName, step: u64, last: u64 },
+    /// The same request was answered by another server while this one worked on it.
+    #[error("the request was answered meanwhile")]
+    Answered,
+    #[error("other servers change this session faster than this one can; try again in a moment")]
+    Crowded,
+}
+
+impl From<StoreError> for SessionError {
+    fn from(error: StoreError) -> Self {
+        Self::Replay(error.into())
+    }
+}
+
+impl Live {
+    pub(super) fn reached(step: u64, state: State, subject: &Subject, head: Digest, since: u64) -> Self {
+        let tag = StateTag { step, state: state.hash(subject.model()) };
+        Self { state, tag, head, since }
+    }
+
+    /// The same state as another entry of a log.
+    pub(super) fn at(self, step: u64, head: Digest) -> Self {
+        Self { tag: StateTag { step, ..self.tag }, head, ..self }
+    }
+
+    /// What the steps led to.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Changes made since the creation.
+    pub fn step(&self) -> u64 {
+        self.tag.step
+    }
+
+    /// The hash of the state.
+    pub fn hash(&self) -> StateHash {
+        self.tag.state
+    }
 }
 
 impl Session {
-    /// A session at step 0.
-    pub fn new(name: SessionName, subject: Subject) -> Self {
-        let live = Live { step: 0, state: hashed(subject.model().start(), &subject) };
-        Self { name, subject: Arc::new(subject), live: RwLock::new(Arc::new(live)), turn: Mutex::new(()) }
+    /// A session as it stands.
+    pub(super) fn new(log: Log, name: SessionName, subject: Arc<Subject>, services: Arc<Services>, live: Live) -> Self {
+        Self {
+            log,
+            name,
+            subject,
+            services,
+            live: RwLock::new(Arc::new(live)),
+            turn: Mutex::new(()),
+            following: Mutex::new(()),
+            doubts: AtomicU64::new(0),
+            settled: AtomicU64::new(0),
+        }
     }
 
     /// The session's name.
@@ -79,92 +168,133 @@ impl Session {
         Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The hash of the state at a step.
-    pub fn hash(&self, live: &Live) -> StateHash {
-        live.state.hash(self.subject.model())
-    }
-
     /// A look at the session as it stands now; nothing changes.
-    pub fn inspect<'a>(&'a self, extent: Extent, limits: &'a Limits, compute: &'a Compute) -> (u64, Inspection<'a>) {
+    pub fn inspect(&self, extent: Extent) -> (Arc<Live>, Inspection<'_>) {
         let live = self.live();
-        (live.step, Inspection { subject: &self.subject, live: Some(live), extent, limits, compute })
+        let Services { limits, compute, .. } = &*self.services;
+        (Arc::clone(&live), Inspection { subject: &self.subject, live: Some(live), extent, limits, compute })
     }
 
-    /// Forward, backward and the update: the session is one step further, whether or not the caller waits for it.
-    pub async fn step(
-        self: &Arc<Self>,
-        request: PassRequest,
-        limits: &Limits,
-        compute: &Arc<Compute>,
-    ) -> Result<Stepped, SessionError> {
-        let prepared = self.subject.prepare(request, Extent::Step, limits)?;
-        let targets = prepared.targets.clone().ok_or(SubjectError::Missing(BatchPart::Targets))?;
-        let length = Length::of(prepared.cost.multiply_adds, limits.inline_multiply_adds);
-        self.change(length, compute, move |subject, live| {
-            let (trace, state) = prepared.pass(subject.model(), &live.state).step(&targets)?;
-            Ok((answerable(trace, prepared.detail)?, state))
-        })
-        .await
-        .map(|(trace, live)| Stepped { trace, step: live.step })
+    /// Bytes that it takes in memory, about: its numbers, those that it was made from, and the rest.
+    pub(super) fn bytes(&self) -> usize {
+        const REST: usize = 4_096;
+        8 * (snapshot::numbers(self.live().state()) + self.subject.model().spec().explicit_numbers()) + REST
     }
 
-    /// Replaces parameters: the session is one step further.
-    pub async fn replace(
-        self: &Arc<Self>,
-        replacements: Vec<Replacement>,
-        limits: &Limits,
-        compute: &Arc<Compute>,
-    ) -> Result<Arc<Live>, SessionError> {
-        let length = Length::of(self.subject.model().parameters() as u64, limits.inline_multiply_adds);
-        let replaced = move |subject: &Subject, live: &Live| {
-            Ok(((), live.state.replaced(subject.model(), replacements).map_err(SessionError::Replace)?))
+    pub(super) fn replay(&self) -> Replay<'_> {
+        Replay { services: &self.services, subject: &self.subject, log: &self.log }
+    }
+
+    /// Follows the log where it may have gone on without this server's knowing. A doubt is settled when what the log
+    /// says is what readers see, and not before: somebody else may ask meanwhile.
+    pub(super) async fn follow(&self, head: Option<Digest>) -> Result<(), SessionError> {
+        let certain = || {
+            let known = head.is_none_or(|head| self.live().head == head);
+            known && self.settled.load(Ordering::Acquire) >= self.doubts.load(Ordering::Acquire)
         };
-        self.change(length, compute, replaced).await.map(|((), live)| live)
+        if certain() {
+            return Ok(());
+        }
+        let _one = self.following.lock().await;
+        if certain() {
+            return Ok(());
+        }
+        let doubts = self.doubts.load(Ordering::Acquire);
+        let live = self.replay().onward((*self.live()).clone()).await?;
+        self.publish(Arc::new(live));
+        self.settled.fetch_max(doubts, Ordering::AcqRel);
+        Ok(())
     }
 
-    /// Waits for the turn, computes the next state and publishes it. All of it runs in a task of its own, so that a
-    /// client who leaves cancels nothing half-way.
-    async fn change<T: Send + 'static>(
-        self: &Arc<Self>,
-        length: Length,
-        compute: &Arc<Compute>,
-        work: impl FnOnce(&Subject, &Live) -> Result<(T, State), SessionError> + Send + 'static,
-    ) -> Result<(T, Arc<Live>), SessionError> {
-        let (session, compute) = (Arc::clone(self), Arc::clone(compute));
-        let task = tokio::spawn(async move {
-            let _turn = session.turn.lock().await;
-            let (subject, before) = (Arc::clone(&session.subject), session.live());
-            let live = Arc::clone(&before);
-            let work = move || work(&subject, &live).map(|(result, state)| (result, hashed(state, &subject)));
-            let (result, state) = compute.run(Work::Pass, length, work).await?;
-            Ok((result, session.publish(&before, state)))
-        });
-        match task.await {
-            Ok(result) => result,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                Err(error) => panic!("a step was cancelled while the server stops: {error}"),
-            },
-        }
+    /// From now on the log may have gone on without this server's knowing.
+    pub(super) fn doubt(&self) {
+        self.doubts.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Keeps a snapshot where it took long to come here.
+    pub(super) fn snapshot_if_due(&self) {
+        let live = self.with_snapshot(self.live());
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
     }
 
     /// Whether it was made from that spec: the same values, and the same bits (0 and −0 are equal, and start
     /// differently).
     pub fn is_made_from(&self, spec: &SubjectSpec) -> bool {
-        let subject = &self.subject;
-        subject.is_made_from(spec) && subject.model().spec().same_bits(&spec.model)
+        self.subject.is_made_from(spec) && self.subject.model().spec().same_bits(&spec.model)
     }
 
-    /// Makes a new state the one that everybody sees. Only who holds the turn may call it.
-    fn publish(&self, before: &Live, state: State) -> Arc<Live> {
-        let after = Arc::new(Live { step: before.step + 1, state });
-        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&after);
-        after
+    /// Waits for the turn, makes the next change, appends it to the log and publishes it. All of it runs in a task of
+    /// its own, so that a client who leaves cancels nothing half-way. Where the log has gone on meanwhile, the change is
+    /// made again upon what it says now.
+    pub(super) async fn change<T, F>(
+        self: &Arc<Self>,
+        terms: Terms,
+        make: impl Fn(Arc<Self>, Arc<Live>) -> F + Send + 'static,
+    ) -> Result<(T, Arc<Live>), SessionError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<Made<T>, SessionError>> + Send,
+    {
+        let session = Arc::clone(self);
+        let shared = self.services.store.sharing() == Sharing::Shared;
+        as_a_whole(async move {
+            let _turn = session.turn.lock().await;
+            if shared {
+                session.doubt();
+            }
+            for _ in 0..APPENDS {
+                session.follow(None).await?;
+                let before = session.live();
+                terms.condition.check(before.tag)?;
+                let change = make(Arc::clone(&session), Arc::clone(&before)).await?;
+                let appended = session.append(&before, change, terms.claim.as_deref()).await?;
+                let Some(Appended { result, live }) = appended else { continue };
+                let live = session.publish(Arc::new(live));
+                return Ok((result, live));
+            }
+            Err(SessionError::Crowded)
+        })
+        .await
+    }
+
+    /// Makes a state the one that everybody sees, unless it is older than what they see already. Answers the new one.
+    fn publish(&self, new: Arc<Live>) -> Arc<Live> {
+        let new = self.with_snapshot(new);
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        if new.step() > live.step() {
+            *live = Arc::clone(&new);
+        }
+        new
+    }
+
+    /// Keeps a snapshot, where it was long since the last one. Nobody waits for it: without it the next one comes later.
+    fn with_snapshot(&self, live: Arc<Live>) -> Arc<Live> {
+        let numbers = snapshot::numbers(live.state()) as u64;
+        if live.since < self.services.limits.snapshot_work.saturating_add(64 * numbers) {
+            return live;
+        }
+        let live = Arc::new(Live { since: 0, ..(*live).clone() });
+        let (services, log, kept) = (Arc::clone(&self.services), self.log.id, Arc::clone(&live));
+        tokio::spawn(async move { keep_snapshot(&services, log, &kept).await });
+        live
     }
 }
 
-/// The state with its hash known, so that nobody waits for it later.
-fn hashed(state: State, subject: &Subject) -> State {
-    state.hash(subject.model());
-    state
+/// Writes a state to where recalls begin. A store that has no room for it works on without.
+pub(super) async fn keep_snapshot(services: &Services, log: crate::store::LogId, live: &Live) {
+    let bytes = snapshot::write(live.state());
+    if let Err(error) = services.store.keep_snapshot(log, live.step(), bytes).await {
+        tracing::warn!(%error, "a snapshot could not be kept; recalling a step will take longer");
+    }
+}
+
+/// In a task of its own, which goes on where the caller leaves. A panic in it goes on in the caller.
+pub(super) async fn as_a_whole<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(error) => panic!("a change was cancelled while the server stops: {error}"),
+        },
+    }
 }

@@ -1,6 +1,6 @@
 //! What a pass is asked of: a model with the data that it may have brought, in a session or without one.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
@@ -18,7 +18,7 @@ use crate::engine::trace::Trace;
 use crate::limits::Limits;
 
 /// A batch that a preset brings: used where a request names no data of its own.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Data {
     /// x, `[examples][inputs]`
     #[schema(schema_with = schema::matrix)]
@@ -45,7 +45,7 @@ pub struct Subject {
 }
 
 /// How much of a trace is answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Detail {
     /// Every number
@@ -129,6 +129,19 @@ pub fn answerable(trace: Trace, detail: Detail) -> Result<Trace, PassError> {
     overflow.map_or(Ok(trace), |overflow| Err(PassError::NonFinite(Box::new(overflow))))
 }
 
+impl Detail {
+    /// Whether as much of a trace may be answered.
+    pub fn check(self, cost: Cost, limits: &Limits) -> Result<(), SubjectError> {
+        let (part, bytes, less) = match self {
+            Self::Full => ("full trace", cost.answer_bytes, "trace=summary or trace=none"),
+            Self::Summary => ("summary", cost.summary_bytes, "trace=none"),
+            Self::None => ("", 0, ""),
+        };
+        let limit = limits.answer_bytes;
+        if bytes > limit { Err(SubjectError::AnswerTooLarge { part, bytes, limit, less }) } else { Ok(()) }
+    }
+}
+
 impl BatchPart {
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
@@ -153,6 +166,11 @@ impl Subject {
     /// What it is shown where a request shows nothing.
     pub fn data(&self) -> Option<&Data> {
         self.data.as_ref()
+    }
+
+    /// What it was made from.
+    pub fn spec(&self) -> SubjectSpec {
+        SubjectSpec { model: self.model.spec().clone(), data: self.data.clone() }
     }
 
     /// Whether it was made from that spec.
@@ -182,14 +200,7 @@ impl Subject {
         if cost.numbers > limits.pass_numbers {
             return Err(SubjectError::TooManyNumbers { numbers: cost.numbers, limit: limits.pass_numbers });
         }
-        let (part, bytes, less) = match request.detail {
-            Detail::Full => ("full trace", cost.answer_bytes, "trace=summary or trace=none"),
-            Detail::Summary => ("summary", cost.summary_bytes, "trace=none"),
-            Detail::None => ("", 0, ""),
-        };
-        if bytes > limits.answer_bytes {
-            return Err(SubjectError::AnswerTooLarge { part, bytes, limit: limits.answer_bytes, less });
-        }
+        request.detail.check(cost, limits)?;
         Ok(Prepared { inputs, targets, mode, learning_rate: request.learning_rate, detail: request.detail, cost })
     }
 }

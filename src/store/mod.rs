@@ -8,6 +8,7 @@
 
 mod entry;
 mod memory;
+mod postgres;
 mod sqlite;
 
 use async_trait::async_trait;
@@ -15,6 +16,7 @@ use thiserror::Error;
 
 pub use entry::{Digest, Entry, EntryHead, LogId};
 pub use memory::MemoryStore;
+pub use postgres::{PostgresStore, ServerError};
 pub use sqlite::{OpenError, SqliteStore};
 
 /// A log without its entries.
@@ -28,6 +30,8 @@ pub struct Log {
     pub name: String,
     /// The log that it goes on from
     pub origin: Option<Origin>,
+    /// A number that its maker wants to find in a listing
+    pub size: u64,
 }
 
 /// Where a log branches off from another one.

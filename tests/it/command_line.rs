@@ -50,6 +50,7 @@ fn help_names_every_flag_with_its_environment_twin() {
     for (flag, twin) in [
         ("--listen", "CHAINRULE_LISTEN"),
         ("--store", "CHAINRULE_STORE"),
+        ("--durability", "CHAINRULE_DURABILITY"),
         ("--log", "CHAINRULE_LOG"),
         ("--log-format", "CHAINRULE_LOG_FORMAT"),
     ] {
@@ -63,8 +64,9 @@ fn help_names_every_flag_with_its_environment_twin() {
 
 #[test]
 fn the_first_line_says_where_and_the_next_ones_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
     for arguments in [vec!["--listen", "127.0.0.1:0"], vec!["serve", "--listen", "127.0.0.1:0", "--store", "memory"]] {
-        let mut server = Server::start(Command::new(BINARY).args(arguments));
+        let mut server = Server::start(Command::new(BINARY).args(arguments).current_dir(&folder));
         assert!(server.address.starts_with("127.0.0.1:"));
         let mut curl = String::new();
         while !curl.trim_start().starts_with("curl") {
@@ -87,7 +89,7 @@ fn the_environment_does_what_the_flags_do() {
 
 #[test]
 fn healthcheck_tells_by_its_exit_code() {
-    let server = Server::start(Command::new(BINARY).args(["--listen", "0.0.0.0:0"]));
+    let server = Server::start(Command::new(BINARY).args(["--listen", "0.0.0.0:0", "--store", "memory"]));
     let healthy = run(&["healthcheck", "--listen", &server.address]);
     assert!(healthy.status.success(), "{}", text(&healthy.stderr));
     let address = server.address.clone();
@@ -98,11 +100,22 @@ fn healthcheck_tells_by_its_exit_code() {
 }
 
 #[test]
+fn localhost_is_this_machine() {
+    let server = Server::start(Command::new(BINARY).args(["--listen", "localhost:0"]));
+    assert!(server.address.starts_with("127.0.0.1:"), "{}", server.address);
+    let port = server.address.rsplit(':').next().unwrap();
+    let healthy = run(&["healthcheck", "--listen", &format!("localhost:{port}")]);
+    assert!(healthy.status.success(), "{}", text(&healthy.stderr));
+}
+
+#[test]
 fn what_cannot_be_done_is_said() {
-    let taken = Server::start(Command::new(BINARY).args(["--listen", "127.0.0.1:0"]));
+    let taken = Server::start(Command::new(BINARY).args(["--listen", "127.0.0.1:0", "--store", "memory"]));
     for (arguments, says) in [
         (vec!["--listen", taken.address.as_str()], "--listen takes another"),
-        (vec!["--listen", "nowhere"], "invalid socket address"),
+        (vec!["--listen", "nowhere"], "such as 127.0.0.1:8080"),
+        (vec!["--listen", "nowhere:8080"], "localhost:8080"),
+        (vec!["--listen", "localhost"], "an address and a port"),
         (vec!["--store", "tape"], "memory"),
         (vec!["--listen", "127.0.0.1:0", "--log", "chainrule=loud"], "--log"),
         (vec!["--lisen", "127.0.0.1:0"], "--listen"),
@@ -124,7 +137,7 @@ fn openapi_prints_the_document() {
 
 #[test]
 fn a_term_signal_ends_it_well() {
-    let mut server = Server::start(Command::new(BINARY).args(["--listen", "127.0.0.1:0"]));
+    let mut server = Server::start(Command::new(BINARY).args(["--listen", "127.0.0.1:0", "--store", "memory"]));
     server.signal("-TERM");
     let status = server.child.wait().unwrap();
     assert!(status.success(), "{status}");
@@ -157,7 +170,7 @@ fn a_bad_body_takes_no_more_memory_than_its_size_says() {
         (filled(r#"{"loss": ""#, "k", r#""}"#), "unknown_value"),
         (filled(r#"{"seed": "#, "9", "}"), "number_out_of_range"),
     ] {
-        let server = Server::start(Command::new(BINARY).args(["--listen", "127.0.0.1:0"]));
+        let server = Server::start(Command::new(BINARY).args(["--listen", "127.0.0.1:0", "--store", "memory"]));
         let before = peak_memory(server.child.id());
         let mut stream = std::net::TcpStream::connect(&server.address).unwrap();
         let head = format!(

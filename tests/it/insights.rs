@@ -1,8 +1,11 @@
 //! What may be asked of the insights: limits on both sides, and every refusal with its place. That their numbers are
 //! right is shown in tests/python.
 
+use std::time::Duration;
+
 use chainrule::engine::telephone::Variant;
 use chainrule::limits::{Limits, PATHS, SEED_MAX};
+use chainrule::session::Work;
 use serde_json::{Value, json};
 
 use crate::api::Api;
@@ -185,6 +188,47 @@ async fn so_many_gradients_are_checked() {
     api.post(path, r#"{"sample": 4}"#).await.fault(400, "number_out_of_range", "/sample", "1 to 3 parameters");
 }
 
+/// Whether a request is seen at work apart from the threads that answer requests: this test has but one of those, which
+/// sees nothing while it computes.
+async fn leaves_the_threads_that_answer(api: &Api, path: &str, body: String) -> bool {
+    let (other, path) = (api.clone(), path.to_owned());
+    let request = tokio::spawn(async move { other.post(&path, body).await });
+    let mut seen = false;
+    while !request.is_finished() {
+        seen |= api.app.registry.compute().at_work(Work::Pass) > 0;
+        tokio::time::sleep(Duration::from_micros(100)).await;
+    }
+    request.await.unwrap().expect(200);
+    seen
+}
+
+#[tokio::test]
+async fn work_of_many_short_passes_is_long() {
+    let api = Api::start().await;
+    let dense = |units: u64| json!({"kind": "dense", "units": units, "activation": "tanh"});
+    let network = json!({"inputs": 2, "layers": [dense(40), dense(40), dense(1)]});
+    api.put("/v1/sessions/many", json!({"network": network}).to_string()).await.expect(201);
+    api.put("/v1/sessions/wide", wide()).await.expect(201);
+    let batch = json!({"inputs": [1, 2], "targets": [1]});
+    let with = |field: &str, value: Value| {
+        let mut body = batch.clone();
+        body[field] = value;
+        body.to_string()
+    };
+    for path in ["backward", "depth", "blame"] {
+        let path = format!("/v1/sessions/many/{path}");
+        assert!(!leaves_the_threads_that_answer(&api, &path, batch.to_string()).await, "{path} is one pass");
+    }
+    let wrong = with("claim", json!({"loss": {"value": 123.456}}));
+    for (path, body) in [
+        ("/v1/sessions/many/gradient-check", batch.to_string()),
+        ("/v1/sessions/many/grade", wrong),
+        ("/v1/sessions/wide/chain", chain_of_wide(PATHS)),
+    ] {
+        assert!(leaves_the_threads_that_answer(&api, path, body).await, "{path} is many");
+    }
+}
+
 #[tokio::test]
 async fn the_telephone_game_has_so_many_layers_and_units() {
     let api = Api::start().await;
@@ -211,6 +255,13 @@ async fn the_telephone_game_has_so_many_layers_and_units() {
         (json!({"depth": 2, "seed": SEED_MAX + 1}), 400, range, "/seed", "at most 9007199254740991"),
         (json!({"depth": 2, "variants": []}), 422, "wrong_shape", "/variants", "1 to 4 variants"),
         (json!({"depth": 2, "variants": five}), 422, "wrong_shape", "/variants", "not 5"),
+        (
+            json!({"depth": 2, "variants": ["relu", "sigmoid", "relu"]}),
+            422,
+            "wrong_shape",
+            "/variants/2",
+            "stands twice",
+        ),
         (json!({"depth": 2, "variants": ["rule"]}), 400, "unknown_value", "/variants/0", "did you mean relu?"),
         (json!({"depth": 2, "inputs": [1]}), 400, "unknown_field", "/inputs", "known are"),
     ] {
@@ -221,8 +272,14 @@ async fn the_telephone_game_has_so_many_layers_and_units() {
 #[tokio::test]
 async fn a_game_keeps_to_the_limits_of_networks() {
     let api = Api::with(Limits { parameters: 1_000, ..Limits::default() }).await;
-    api.post("/v1/depth", r#"{"depth": 10}"#).await.problem(422, "network_too_large");
+    api.post("/v1/depth", r#"{"depth": 10}"#).await.fault(422, "network_too_large", "/width", "parameters");
     api.post("/v1/depth", r#"{"depth": 10, "width": 4}"#).await.expect(200);
+    let api = Api::with(Limits { layers: 20, ..Limits::default() }).await;
+    let game = |depth: u64| json!({"depth": depth, "width": 2, "variants": ["batch_norm"]}).to_string();
+    api.post("/v1/depth", game(8)).await.fault(422, "network_too_large", "/depth", "20");
+    api.post("/v1/depth", game(7)).await.expect(200);
+    let api = Api::with(Limits { units: 8, ..Limits::default() }).await;
+    api.post("/v1/depth", r#"{"depth": 3}"#).await.fault(422, "network_too_large", "/width", "8");
 }
 
 #[tokio::test]
@@ -242,4 +299,51 @@ async fn a_fading_too_far_is_said_and_not_shown_as_zero() {
         let detail = problem["detail"].as_str().unwrap();
         assert!(detail.contains("errors[0, 0] of layer layer1 is too small for a double"), "{detail}");
     }
+    // A bias's gradient is a row: two examples whose deltas have all digits, and whose mean has not.
+    let network = json!({"inputs": 1, "layers": [{"kind": "dense", "units": 2, "weights": [[1, 1]], "bias": [0, 0]}]});
+    let inputs = json!([[0], [0]]);
+    let targets = json!([[1, 4e-308], [1, -3.9e-308]]);
+    api.put("/v1/sessions/bias", json!({"network": network}).to_string()).await.expect(201);
+    let batch = json!({"inputs": inputs, "targets": targets}).to_string();
+    let problem = api.post("/v1/sessions/bias/depth", batch).await.problem(422, "underflow");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("gradients/bias[1] of layer layer1 is too small"), "{detail}");
+}
+
+#[test]
+fn no_step_has_more_mistakes_than_passes_are_counted() {
+    use chainrule::engine::loss::Loss;
+    use chainrule::engine::mode::Mode;
+    use chainrule::engine::model::Model;
+    use chainrule::engine::optimizer::{Algorithm, Moments, Momentum, Optimizer};
+    use chainrule::engine::pass::Pass;
+    use chainrule::engine::telephone::{Telephone, Variant};
+    use chainrule::insight::grade::{PASSES, ways};
+
+    let limits = Limits::default();
+    let game = Telephone { depth: 3, width: 2, seed: chainrule::engine::spec::Seed::default() };
+    let adam = Algorithm::Adam(Moments { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 });
+    let momentum = Algorithm::Sgd { momentum: Some(Momentum { factor: 0.9, nesterov: true }) };
+    let mut most = 0;
+    for variant in Variant::ALL {
+        for loss in Loss::ALL {
+            for algorithm in [Algorithm::Sgd { momentum: None }, momentum, adam] {
+                let mut spec = game.model(variant);
+                spec.loss = *loss;
+                spec.optimizer = Optimizer { algorithm, weight_decay: 0.1, ..spec.optimizer };
+                // Not every loss goes with every network.
+                let Ok(model) = Model::new(spec, &limits) else { continue };
+                let (inputs, targets) = game.data();
+                let inputs = model.check_inputs(inputs, Mode::Train, &limits).unwrap();
+                let Ok(targets) = model.check_targets(&inputs, targets) else { continue };
+                let state = model.start();
+                let pass =
+                    Pass { model: &model, state: &state, inputs: &inputs, mode: Mode::Train, learning_rate: None };
+                most = most.max(ways(&pass, &targets, &limits));
+            }
+        }
+    }
+    // And the pass that is right. Cross-entropy has two ways more and three fewer.
+    assert!(most > 40, "{most}");
+    assert!((most as u64) < PASSES, "{most}");
 }

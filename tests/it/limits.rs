@@ -180,34 +180,55 @@ async fn an_answer_of_any_pass_has_a_largest_size() {
 }
 
 #[tokio::test]
-async fn a_server_keeps_so_many_sessions() {
-    let api = Api::with(Limits { sessions: 2, ..Limits::default() }).await;
-    for name in ["a", "b"] {
-        api.put(&format!("/v1/sessions/{name}"), network(1, &[1])).await.expect(201);
+async fn a_store_in_memory_holds_so_many_bytes() {
+    let api = Api::with(Limits { memory_store_bytes: 10_000, ..Limits::default() }).await;
+    api.put("/v1/sessions/a", network(1, &[1])).await.expect(201);
+    let step = || api.post("/v1/sessions/a/step", r#"{"inputs": [1], "targets": [1]}"#);
+    let mut steps = 0;
+    while step().await.status == 200 {
+        steps += 1;
+        assert!(steps < 100, "the store takes more than it may");
     }
+    assert!(steps > 5, "a small step takes less than {} bytes", 10_000 / (steps + 1));
     for problem in [
+        step().await.problem(507, "store_full"),
         api.put("/v1/sessions/c", network(1, &[1])).await.problem(507, "store_full"),
         api.post("/v1/sessions", network(1, &[1])).await.problem(507, "store_full"),
     ] {
-        assert!(problem["detail"].as_str().unwrap().contains("at most 2 sessions"), "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("at most 10000 bytes") && detail.contains("--store"), "{detail}");
     }
-    api.put("/v1/sessions/a", network(1, &[1])).await.expect(200);
+    // Nothing was changed, and what is there is read as before.
+    assert_eq!(api.get("/v1/sessions/a").await.expect(200)["step"], steps);
+    api.get(&format!("/v1/sessions/a/steps/{steps}")).await.expect(200);
     api.delete("/v1/sessions/a").await.expect(204);
     api.put("/v1/sessions/c", network(1, &[1])).await.expect(201);
 }
 
+/// Sessions leave memory and come back as they were, whatever else happens to them meanwhile.
 #[tokio::test]
-async fn all_sessions_together_have_so_many_parameters() {
-    let api = Api::with(Limits { parameters_total: 100, ..Limits::default() }).await;
-    api.put("/v1/sessions/a", network(1, &[40])).await.expect(201);
-    let problem = api.put("/v1/sessions/b", network(1, &[61])).await.problem(507, "store_full");
-    let detail = problem["detail"].as_str().unwrap();
-    assert!(detail.contains("at most 100 parameters") && detail.contains("40 are in use"), "{detail}");
-    api.put("/v1/sessions/b", network(1, &[60])).await.expect(201);
-    api.put("/v1/sessions/c", network(1, &[1])).await.problem(507, "store_full");
-    api.put("/v1/sessions/a", network(1, &[40])).await.expect(200);
-    api.delete("/v1/sessions/b").await.expect(204);
-    api.post("/v1/sessions", network(1, &[60])).await.expect(201);
+async fn sessions_in_memory_take_so_many_bytes() {
+    let live_bytes = 20_000;
+    let api = Api::with(Limits { live_bytes, ..Limits::default() }).await;
+    let name = |index: usize| format!("/v1/sessions/s{index}");
+    for index in 0..20 {
+        api.put(&name(index), network(1, &[10])).await.expect(201);
+    }
+    for round in 1..=3 {
+        for index in 0..20 {
+            let batch = serde_json::json!({"inputs": [index], "targets": [vec![0.1; 10]]}).to_string();
+            let trace = api.post(&format!("{}/step", name(index)), batch).await.expect(200);
+            assert_eq!(trace["step"], round);
+            assert!(api.app.registry.live_bytes() <= live_bytes, "{} bytes", api.app.registry.live_bytes());
+        }
+    }
+    let states = async |index| api.get(&format!("{}/steps?limit=1000", name(index))).await.expect(200);
+    for index in 0..20 {
+        let history = states(index).await;
+        let now = api.get(&name(index)).await.expect(200);
+        assert_eq!(history["steps"][3]["state"], now["state"]);
+        assert_eq!(history["steps"].as_array().unwrap().len(), 4);
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that meets something else has failed")]
 #![allow(clippy::disallowed_methods, reason = "what is compared may be computed any other way")]
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "small numbers")]
+#![allow(clippy::needless_pass_by_value, clippy::unused_async, reason = "what a test or a table calls has one form")]
 #![allow(clippy::too_many_lines, reason = "a table of cases is read line by line")]
 
 mod api;
@@ -15,6 +16,7 @@ mod contract;
 mod estimates;
 mod examples;
 mod gradients;
+mod history;
 mod insights;
 mod layers;
 mod limits;
@@ -25,9 +27,11 @@ mod problems;
 mod queries;
 mod raw;
 mod refusals;
+mod retries;
 mod rooms;
 mod server;
 mod sessions;
+mod simulation;
 mod store;
 mod untouched;
 mod weights;

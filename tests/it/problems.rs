@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::api::Api;
 
 /// Clients decide by these: a code is never taken away and never changes its status.
-const CODES: [(&str, u16); 40] = [
+const CODES: [(&str, u16); 51] = [
     ("malformed_json", 400),
     ("wrong_type", 400),
     ("unknown_value", 400),
@@ -19,13 +19,18 @@ const CODES: [(&str, u16); 40] = [
     ("invalid_path", 400),
     ("invalid_query", 400),
     ("invalid_body", 400),
+    ("invalid_header", 400),
     ("not_found", 404),
     ("session_not_found", 404),
+    ("step_not_found", 404),
     ("layer_not_found", 404),
     ("preset_not_found", 404),
     ("method_not_allowed", 405),
     ("request_timeout", 408),
     ("name_in_use", 409),
+    ("idempotency_key_busy", 409),
+    ("stale_state", 412),
+    ("history_lost", 412),
     ("body_too_large", 413),
     ("unsupported_media_type", 415),
     ("wrong_shape", 422),
@@ -40,12 +45,18 @@ const CODES: [(&str, u16); 40] = [
     ("unknown_parameter", 422),
     ("unknown_number", 422),
     ("unknown_preset", 422),
+    ("unknown_step", 422),
+    ("networks_differ", 422),
+    ("idempotency_key_reused", 422),
     ("missing_data", 422),
     ("loss_needs_softmax", 422),
     ("not_a_probability", 422),
     ("non_finite", 422),
     ("underflow", 422),
     ("internal_error", 500),
+    ("session_damaged", 500),
+    ("store_damaged", 500),
+    ("store_unavailable", 503),
     ("overloaded", 503),
     ("store_full", 507),
 ];

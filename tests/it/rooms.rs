@@ -9,12 +9,12 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ("engine", &[]),
     ("store", &[]),
     ("insight", &["engine"]),
-    ("session", &["engine"]),
-    ("http", &["engine", "insight", "session"]),
+    ("session", &["engine", "store"]),
+    ("http", &["engine", "insight", "session", "store"]),
     ("limits", &[]),
     ("lib", &[]),
     ("config", &[]),
-    ("main", &["config", "http", "engine"]),
+    ("main", &["config", "http", "session", "store", "engine"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

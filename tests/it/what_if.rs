@@ -37,6 +37,11 @@ async fn only_what_there_is_can_be_otherwise() {
         (set("/forward/layers/0/outputs/0/2"), 422, "unknown_number", "at", "/outputs/0/2"),
         (set("/forward/layers/0/outputs/1/0"), 422, "unknown_number", "at", "/outputs/1/0"),
         (set("/forward/layers/0/outputs/0"), 422, "unknown_number", "at", "no number"),
+        // An index as RFC 6901 writes it, and no other.
+        (set("/forward/layers/0/outputs/0/01"), 422, "unknown_number", "at", "/outputs/0/01"),
+        (set("/forward/layers/0/outputs/0/+1"), 422, "unknown_number", "at", "/outputs/0/+1"),
+        (set("/forward/layers/0/outputs/-0/1"), 422, "unknown_number", "at", "/outputs/-0/1"),
+        (set("/forward/layers/00/outputs/0/1"), 422, "unknown_number", "at", "/layers/00"),
         (set("/loss/value/0"), 422, "unknown_number", "at", "no number"),
         (set("forward"), 422, "unknown_number", "at", "no number"),
         (set(""), 422, "unknown_number", "at", "no number"),
@@ -113,6 +118,105 @@ async fn a_unit_that_is_ablated_puts_out_nothing() {
     assert_eq!(api.get("/v1/sessions/demo").await.expect(200), before);
 }
 
+/// The whole trace of a batch with something otherwise.
+async fn otherwise(api: &Api, body: &Value, what_if: Value) -> Value {
+    let mut trace = api.post("/v1/explain", body.to_string()).await.expect(200);
+    let mut body = body.clone();
+    body["what_if"] = json!([what_if]);
+    let found = api.post("/v1/explain", body.to_string()).await.expect(200);
+    for difference in found["differences"].as_array().unwrap() {
+        *trace.pointer_mut(difference["pointer"].as_str().unwrap()).unwrap() = difference["is"].clone();
+    }
+    trace
+}
+
+/// Whether a unit's numbers are all zero in each row of these, or in the row itself.
+fn is_zero(numbers: &Value, unit: usize) -> bool {
+    match &numbers[0] {
+        Value::Array(_) => numbers.as_array().unwrap().iter().all(|row| row[unit] == 0.0),
+        _ => numbers[unit] == 0.0,
+    }
+}
+
+#[tokio::test]
+async fn a_unit_that_is_ablated_learns_nothing() {
+    let api = Api::start().await;
+    let activations = ["linear", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus", "softmax"];
+    let dense = |activation: &str| json!({"kind": "dense", "name": "below", "units": 3, "activation": activation, "bias": [0.1, 0.2, 0.3]});
+    // The layer whose unit is missing, with those around it; below it the weights that lead to the unit.
+    let mut stacks: Vec<(&str, Vec<Value>)> = vec![];
+    for activation in activations {
+        stacks.push(("below", vec![dense(activation)]));
+        stacks.push(("f", vec![dense("linear"), json!({"kind": "activation", "name": "f", "activation": activation})]));
+    }
+    stacks.push(("f", vec![dense("tanh"), json!({"kind": "dropout", "name": "f", "rate": 0.25})]));
+    let top = json!({"kind": "dense", "name": "top", "units": 2});
+    for (layer, mut layers) in stacks {
+        layers.push(top.clone());
+        let network = json!({"inputs": 2, "layers": layers});
+        let body = json!({"network": network, "inputs": [[0.5, -0.3], [1, 2], [-1, 0.25]], "targets": [[1, 0], [0, 2], [1, 1]]});
+        let trace = otherwise(&api, &body, ablate(layer, 1)).await;
+        let of = |name: &str| {
+            let layers = trace["backward"]["layers"].as_array().unwrap();
+            layers.iter().find(|layer| layer["name"] == name).unwrap()
+        };
+        let (at, below) = (of(layer), of("below"));
+        assert!(is_zero(&at["deltas"], 1), "{network}: {at}");
+        assert!(is_zero(&below["deltas"], 1), "{network}: {below}");
+        for parameter in ["weights", "bias"] {
+            assert!(is_zero(&below["gradients"][parameter], 1), "{network}: {below}");
+            assert!(!is_zero(&below["gradients"][parameter], 0), "{network}: the other units learn");
+        }
+        assert!(is_zero(
+            &trace["update"]["layers"].as_array().unwrap().last().unwrap()["parameters"]["weights"]["change"],
+            1
+        ));
+    }
+}
+
+#[tokio::test]
+async fn blame_ends_at_an_ablated_unit_that_has_no_slope() {
+    let api = Api::start().await;
+    let inner = json!([{"kind": "dense", "name": "inner", "units": 2, "activation": "tanh"}]);
+    for (layer, fields) in [
+        (json!({"kind": "residual", "name": "f", "layers": inner}), vec!["/layers/0/gradients/weights"]),
+        (json!({"kind": "batch_norm", "name": "f"}), vec!["/gradients/gamma", "/gradients/beta", "/deltas"]),
+        (json!({"kind": "layer_norm", "name": "f"}), vec!["/gradients/gamma", "/gradients/beta"]),
+    ] {
+        let layers = json!([layer, {"kind": "dense", "units": 1}]);
+        let body =
+            json!({"network": {"inputs": 2, "layers": layers}, "inputs": [[0.5, -0.3], [1, 2]], "targets": [[1], [0]]});
+        let trace = otherwise(&api, &body, ablate("f", 1)).await;
+        let at = &trace["backward"]["layers"][1];
+        assert!(is_zero(&at["errors"], 1), "{at}");
+        for field in fields {
+            let found = at.pointer(field).unwrap();
+            assert!(is_zero(found, 1) && !is_zero(found, 0), "{field}: {at}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_step_finds_is_not_set() {
+    let api = Api::start().await;
+    let network = json!({"inputs": 2, "layers": [{"kind": "batch_norm"}, {"kind": "dense", "units": 1}]});
+    let optimizer = json!({"kind": "adam", "learning_rate": 0.1});
+    let body =
+        json!({"network": network, "optimizer": optimizer, "inputs": [[0.5, -0.3], [1, 2]], "targets": [[1], [0]]});
+    for (at, says) in [
+        ("/update/loss_after", "the loss of another pass"),
+        ("/update/layers/1/running/mean/before/0", "what the step found"),
+        ("/update/layers/0/parameters/bias/state/before/first_moment/0", "what the step found"),
+        ("/update/layers/1/running/median/before/0", "no number that this pass computes"),
+        ("/update/timestep", "no number that this pass computes"),
+    ] {
+        let mut body = body.clone();
+        body["what_if"] = json!([set(at)]);
+        let answer = api.post("/v1/explain", body.to_string()).await;
+        answer.fault(422, "unknown_number", "/what_if/0/at", says);
+    }
+}
+
 #[tokio::test]
 async fn what_would_overflow_is_said() {
     let api = worked().await;
@@ -141,6 +245,24 @@ async fn a_claim_is_part_of_a_trace() {
         (layer(json!({"output": [[0.6, 0.5]]})), "unknown_number", "/forward/layers/0/output", "nothing of that name"),
         (layer(json!({"name": "hiden", "outputs": [[0.6, 0.5]]})), "unknown_number", "/forward/layers/0", "nothing"),
         (json!({"forward": {"layers": [{}, {}, {}]}}), "unknown_number", "/forward/layers/2", "nothing"),
+        // What only begins like a part of a trace is none.
+        (json!({"back": {}, "loss": {"value": 0.065}}), "unknown_number", "/back", "nothing of that name"),
+        (json!({"forward": {"layer": {}}, "loss": {"value": 0.065}}), "unknown_number", "/forward/layer", "nothing"),
+        // A key is one step of a way, and its pointer is written so.
+        (json!({"forward/outputs": [[0.638]]}), "unknown_number", "/forward~1outputs", "nothing"),
+        (json!({"a~/b": 1}), "unknown_number", "/a~0~1b", "nothing"),
+        // Settings stand in their places, and are no place to hide in.
+        (json!({"loss": {"value": 0.065, "momentum": 1}}), "unknown_number", "/loss/momentum", "nothing"),
+        (json!({"kind": {}, "loss": {"value": 0.065}}), "unknown_number", "/kind", "nothing"),
+        (json!({"format": {"forward": {}}, "loss": {"value": 0.065}}), "unknown_number", "/format", "nothing"),
+        (
+            json!({"backward": {"layers": [{"activation": "sigmoid", "deltas": [[0.083]]}]}}),
+            "unknown_number",
+            "/backward/layers/0/activation",
+            "nothing",
+        ),
+        (layer(json!({"name": "hidden", "rate": [[0.6, 0.5]]})), "unknown_number", "/forward/layers/0/rate", "nothing"),
+        (layer(json!({"name": "0/layers/hidden"})), "unknown_number", "/forward/layers/0", "nothing"),
         (json!([1]), "unknown_number", "/0", "nothing"),
         (json!("0.638"), "unknown_number", "", "nothing"),
         (outputs(json!([[0.6, 0.5]])), "wrong_shape", "/forward/outputs", "1 × 1 here"),
@@ -180,6 +302,15 @@ async fn a_claim_is_part_of_a_trace() {
     ] {
         api.post("/v1/sessions/demo/grade", body.to_string()).await.fault(400, code, pointer, says);
     }
+    for (claim, pointer) in [
+        (r#"{"loss": {"value": 0.065}, "loss": {}}"#, "/claim/loss"),
+        (r#"{"loss": {"value": 0.065, "value": 0.065}}"#, "/claim/loss/value"),
+        (r#"{"forward": {"layers": [{}, {"a/b": 1, "a/b": 2}]}}"#, "/claim/forward/layers/1/a~1b"),
+        (r#"{"update": {"optimizer": {"kind": "sgd", "kind": "adam"}}}"#, "/claim/update/optimizer/kind"),
+    ] {
+        let answer = api.post("/v1/sessions/demo/grade", format!(r#"{{"claim": {claim}}}"#)).await;
+        answer.fault(400, "duplicate_field", pointer, "stands twice");
+    }
     for (tolerance, output, verdict) in [(0.0, 0.638, "right"), (0.0, 0.637, "wrong"), (1.0, 0.637, "right")] {
         let body = json!({"claim": outputs(json!([[output]])), "tolerance": tolerance}).to_string();
         let grade = api.post("/v1/sessions/demo/grade", body).await.expect(200);
@@ -191,8 +322,9 @@ async fn a_claim_is_part_of_a_trace() {
 #[tokio::test]
 async fn grading_takes_as_much_as_all_its_passes() {
     // 2·2 and 2·1 multiplications, 2·(3·2 + 2) and 3 + 2 numbers at 16 each on the way up, four times in a step; and
-    // then one pass for each mistake.
-    let step = 4 * (4 + 2 + 16 * (3 * 2 + 2 + 3 + 2));
+    // then one pass for each mistake. An entry of the claim is compared in each of them: an object in an object, and a
+    // number.
+    let step = 4 * (4 + 2 + 16 * (3 * 2 + 2 + 3 + 2)) + 3 * 16;
     let claim = r#"{"claim": {"loss": {"value": 0.065}}}"#;
     for (multiply_adds, permitted) in [(64 * step, true), (64 * step - 1, false)] {
         let api = Api::with(Limits { multiply_adds, ..Limits::default() }).await;
@@ -206,4 +338,22 @@ async fn grading_takes_as_much_as_all_its_passes() {
         }
         api.post("/v1/sessions/demo/step", "{}").await.expect(200);
     }
+}
+
+#[tokio::test]
+async fn grading_keeps_as_many_numbers_as_it_says() {
+    // Inputs and targets, parameters with their gradients, changes and results, and what each layer leaves; the claim
+    // beside them.
+    let claim = r#"{"claim": {"loss": {"value": 0.065}}}"#;
+    let limit = async |pass_numbers: u64| {
+        let api = Api::with(Limits { pass_numbers, ..Limits::default() }).await;
+        api.put("/v1/sessions/demo", WORKED).await.expect(201);
+        api.post("/v1/sessions/demo/step", "{}").await.expect(200);
+        api.post("/v1/sessions/demo/grade", claim).await
+    };
+    let problem = limit(100).await.problem(422, "work_too_large");
+    let detail = problem["detail"].as_str().unwrap();
+    let numbers: u64 = detail.split_once("makes ").unwrap().1.split(' ').next().unwrap().parse().unwrap();
+    limit(numbers - 1).await.problem(422, "work_too_large");
+    limit(numbers).await.expect(200);
 }

@@ -4,8 +4,9 @@ import math
 
 from trace_parts import Part, parts, total
 
-VANISHING = (1e-3, 0.8)
-EXPLODING = (1e3, 1.25)
+# Of the output layer's blame, at the lowest layer.
+VANISHING = 1e-4
+EXPLODING = 1e4
 # A slope is flat below this part of the steepest one that its activation is measured by.
 SATURATED = 0.05
 STEEPEST = {"sigmoid": 0.25}
@@ -39,14 +40,13 @@ def figures(trace: dict) -> list[dict]:
 
 
 def verdict(layers: list[dict]) -> str | None:
-    lowest = layers[-1]
-    ratio = lowest["ratio_to_output"]
+    """By one figure alone, however many layers there are."""
+    ratio = layers[-1]["ratio_to_output"]
     if ratio is None:
         return None
-    through_one = ratio ** (1.0 / lowest["distance"]) if lowest["distance"] else 1.0
-    if ratio < VANISHING[0] and through_one < VANISHING[1]:
+    if ratio < VANISHING:
         return "vanishing"
-    return "exploding" if ratio > EXPLODING[0] and through_one > EXPLODING[1] else "healthy"
+    return "exploding" if ratio > EXPLODING else "healthy"
 
 
 def slopes(trace: dict) -> dict[str, tuple[str, list[float] | None]]:

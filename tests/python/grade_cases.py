@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from conftest import Client
 from grade_claims import FAR, Claimed, Told, as_written
 from plain_mistakes import Wrong, ways
+from plain_trace import is_split, names
 from plain_training import Layer, Network, step
 
 SGD = {"kind": "sgd", "learning_rate": 0.3}
 MOMENTUM = {"kind": "sgd", "learning_rate": 0.2, "momentum": 0.8}
 ADAM = {"kind": "adam", "learning_rate": 0.05}
+CLIPPED = {**SGD, "clip_norm": 0.2}
+NESTEROV = {**MOMENTUM, "nesterov": True}
 # Sizes from the inputs, activations, loss, optimizer, examples, biases, steps before.
 CASES = [
     ((2, 2, 1), ("sigmoid", "sigmoid"), "half_squared_error", SGD, 1, False, 0),
@@ -38,7 +41,24 @@ CASES = [
         True,
         1,
     ),
+    ((3, 4, 2), ("sigmoid", "tanh"), "half_squared_error", CLIPPED, 5, True, 1),
+    ((3, 4, 2), ("elu", "linear"), "half_squared_error", NESTEROV, 5, True, 2),
+    ((3, 4, 3, 2), ("gelu", "silu", "linear"), "mean_squared_error", SGD, 5, True, 0),
+    ((3, 4, 3, 2), ("leaky_relu", "softplus", "sigmoid"), "binary_cross_entropy", SGD, 1, True, 0),
+    ((3, 4, 2), ("sigmoid", "linear"), "half_squared_error", {**MOMENTUM, "clip_norm": 0.5, "weight_decay": 0.2}, 5, True, 1),
 ]
+# The same with every activation a layer of its own, or with ways around the hidden layers.
+SPLIT, IDENTITY, PROJECTION = "split", "identity", "projection"
+FORMS = [
+    (SPLIT, ((3, 4, 2), ("sigmoid", "sigmoid"), "half_squared_error", SGD, 5, True, 0)),
+    (SPLIT, ((3, 4, 3, 2), ("tanh", "gelu", "softmax"), "cross_entropy", SGD, 5, True, 1)),
+    (SPLIT, ((3, 3, 3), ("elu", "linear"), "mean_squared_error", ADAM, 5, True, 0)),
+    (SPLIT, ((3, 4, 2), ("silu", "sigmoid"), "binary_cross_entropy", {**MOMENTUM, "weight_decay": 0.2}, 1, True, 1)),
+    (IDENTITY, ((3, 3, 3, 2), ("tanh", "sigmoid", "sigmoid"), "half_squared_error", SGD, 5, True, 0)),
+    (PROJECTION, ((3, 4, 3, 2), ("sigmoid", "tanh", "linear"), "half_squared_error", NESTEROV, 5, True, 1)),
+    (PROJECTION, ((3, 3, 2), ("tanh", "softmax"), "cross_entropy", CLIPPED, 5, True, 0)),
+]
+KINDS = [(None, case) for case in CASES] + FORMS
 
 
 @dataclass(frozen=True)
@@ -54,37 +74,48 @@ class GradeCase:
 
     @property
     def create(self) -> dict:
-        layers = [
-            {
-                "kind": "dense",
-                "name": layer.name,
-                "units": len(layer.weights[0]),
-                "activation": layer.activation,
-                "weights": layer.weights,
-                "bias": layer.bias or False,
-            }
-            for layer in self.network.layers
-        ]
+        layers = [one for layer in self.network.layers for one in created(self.network, layer)]
         network = {"inputs": len(self.network.layers[0].weights), "layers": layers}
         return {"network": network, "loss": self.network.loss, "optimizer": self.network.optimizer}
+
+
+def created(network: Network, layer: Layer) -> list[dict]:
+    dense, activation, block = names(layer)
+    found = [
+        {
+            "kind": "dense",
+            "name": dense,
+            "units": len(layer.weights[0]),
+            "activation": "linear" if network.split else layer.activation,
+            "weights": layer.weights,
+            "bias": layer.bias or False,
+        }
+    ]
+    if is_split(network, layer):
+        found.append({"kind": "activation", "name": activation, "activation": layer.activation})
+    if layer.shortcut:
+        found = [{"kind": "residual", "name": block, "layers": found, "shortcut": layer.shortcut}]
+        found[0] |= {"weights": layer.projection} if layer.projection else {}
+    return found
 
 
 def grade_case(index: int) -> GradeCase:
     """The cases take turns; weights and data are drawn."""
     draw = random.Random(f"grade {index}")
-    sizes, activations, loss, optimizer, examples, biases, steps = CASES[index % len(CASES)]
-    layers = [
-        Layer(
-            f"layer{number}",
-            activation,
-            [[draw.gauss(0.0, 1.5 * fan_in**-0.5) for _ in range(fan_out)] for _ in range(fan_in)],
-            [draw.gauss(0.0, 0.5) for _ in range(fan_out)] if biases else None,
-        )
-        for number, (fan_in, fan_out, activation) in enumerate(zip(sizes, sizes[1:], activations, strict=False), 1)
-    ]
+    form, (sizes, activations, loss, optimizer, examples, biases, steps) = KINDS[index % len(KINDS)]
+
+    def weights(fan_in: int, fan_out: int) -> list:
+        return [[draw.gauss(0.0, 1.5 * fan_in**-0.5) for _ in range(fan_out)] for _ in range(fan_in)]
+
+    layers = []
+    for number, (fan_in, fan_out, activation) in enumerate(zip(sizes, sizes[1:], activations, strict=False), 1):
+        drawn, bias = weights(fan_in, fan_out), [draw.gauss(0.0, 0.5) for _ in range(fan_out)] if biases else None
+        shortcut = form if form in (IDENTITY, PROJECTION) and number < len(activations) else None
+        projection = weights(fan_in, fan_out) if shortcut == PROJECTION else None
+        layers.append(Layer(f"layer{number}", activation, drawn, bias, shortcut, projection))
     inputs = [[draw.gauss(0.0, 1.0) for _ in range(sizes[0])] for _ in range(examples)]
     targets = [row_of_targets(draw, loss, sizes[-1]) for _ in range(examples)]
-    return GradeCase(Network(layers, loss, optimizer), inputs, targets, steps)
+    return GradeCase(Network(layers, loss, optimizer, split=form == SPLIT), inputs, targets, steps)
 
 
 def row_of_targets(draw: random.Random, loss: str, units: int) -> list[float]:

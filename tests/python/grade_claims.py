@@ -9,11 +9,11 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from plain_functions import turned
+from plain_functions import scaled, turned
 from plain_mistakes import Wrong
 
-# Signs of errors and deltas, and of gradients: the trace's own, all uphill, all downhill.
-CONVENTIONS = [(1.0, 1.0), (-1.0, 1.0), (1.0, -1.0)]
+# Signs of errors and deltas, and of gradients: everyone may choose either sign for either.
+CONVENTIONS = [(1.0, 1.0), (-1.0, 1.0), (1.0, -1.0), (-1.0, -1.0)]
 NEAR, NEITHER, FAR = range(3)
 # Of the largest number of a quantity: two computations in other orders are this close.
 TOLERANCE = 1e-9
@@ -51,13 +51,20 @@ def most_decimals(values: list[float]) -> int:
 
 def units(values: list[float], elsewhere: int) -> list[float]:
     """JSON does not show zeros at the end: a number has as many decimals as the one beside it that has most, or, where
-    that is coarser, as many digits as the one that has most. Whole numbers have the decimals of the whole claim."""
-    decimals = most_decimals(values)
-    if decimals <= 0:
+    that is coarser, as many digits as the one that has most. But two zeros at the end are rare: one that shows decimals,
+    and two fewer than there are, has just these. Whole numbers have the decimals of the whole claim."""
+    most = most_decimals(values)
+    if most <= 0:
         return [10.0**-elsewhere if elsewhere > 0 else 0.0] * len(values)
     texts = [as_text(value) for value in values]
     digits = max(len(text.as_tuple().digits) for text in texts)
-    return [10.0 ** -(min(decimals, digits - text.adjusted() - 1) if text else decimals) for text in texts]
+
+    def decimals(text: Decimal) -> int:
+        own = -text.as_tuple().exponent
+        kept = own if own >= 1 and own + 2 <= most else most
+        return min(kept, digits - text.adjusted() - 1) if text else most
+
+    return [10.0 ** -decimals(text) for text in texts]
 
 
 def named(*names: str) -> Callable[[str], bool]:
@@ -112,7 +119,8 @@ def numbers(trace: dict) -> list[Number]:
 
 
 def as_written(trace: dict, wrong: Wrong) -> dict:
-    """The trace as one writes it down who exchanges rows and columns of every weight matrix."""
+    """The trace as one writes it down who exchanges rows and columns of every weight matrix, or turns the signs of
+    deltas, but not of errors."""
 
     def rewritten(value: Any, pointer: str) -> Any:
         if isinstance(value, dict):
@@ -121,7 +129,14 @@ def as_written(trace: dict, wrong: Wrong) -> dict:
             return [rewritten(inner, pointer) for inner in value]
         return turned(value) if "/weights" in pointer and isinstance(value, list) else value
 
+    if wrong.mixed:
+        return {**trace, "backward": {"layers": turned_deltas(trace["backward"]["layers"])}}
     return rewritten(trace, "") if wrong.transposed == "written" else trace
+
+
+def turned_deltas(layers: list[dict]) -> list[dict]:
+    turned_inside = {"layers": turned_deltas, "deltas": lambda deltas: scaled(deltas, -1.0)}
+    return [{key: turned_inside.get(key, lambda one: one)(value) for key, value in one.items()} for one in layers]
 
 
 def sign_of(quantity: str, convention: tuple[float, float]) -> float:

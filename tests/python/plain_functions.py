@@ -8,10 +8,24 @@ Matrix = list[Row]
 # f(a), and f'(a) out of a alone.
 ACTIVATIONS = {
     "linear": (lambda a: a, lambda a: 1.0),
-    "sigmoid": (lambda a: 1.0 / (1.0 + math.exp(-a)), lambda a: math.exp(-a) / (1.0 + math.exp(-a)) ** 2),
+    "sigmoid": (lambda a: logistic(a), lambda a: logistic(a) * logistic(-a)),
     "tanh": (math.tanh, lambda a: 1.0 - math.tanh(a) ** 2),
     "relu": (lambda a: max(a, 0.0), lambda a: float(a > 0.0)),
+    "leaky_relu": (lambda a: a if a > 0.0 else 0.01 * a, lambda a: 1.0 if a > 0.0 else 0.01),
+    "elu": (lambda a: a if a > 0.0 else math.expm1(a), lambda a: 1.0 if a > 0.0 else math.exp(a)),
+    "gelu": (lambda a: a * normal(a), lambda a: normal(a) + a * math.exp(-a * a / 2.0) / math.sqrt(2.0 * math.pi)),
+    "silu": (lambda a: a * logistic(a), lambda a: logistic(a) * (1.0 + a * (1.0 - logistic(a)))),
+    "softplus": (lambda a: max(a, 0.0) + math.log1p(math.exp(-abs(a))), lambda a: logistic(a)),
 }
+
+
+def logistic(a: float) -> float:
+    return 1.0 / (1.0 + math.exp(-a)) if a > 0.0 else math.exp(a) / (1.0 + math.exp(a))
+
+
+def normal(a: float) -> float:
+    """The part of a normal distribution below a."""
+    return 0.5 * math.erfc(-a / math.sqrt(2.0))
 
 
 def softmax(a: Row) -> Row:
@@ -57,6 +71,10 @@ def turned(m: Matrix) -> Matrix:
 
 def product(a: Matrix, b: Matrix) -> Matrix:
     return [[sum(x * y for x, y in zip(row, column, strict=True)) for column in turned(b)] for row in a]
+
+
+def plus(a: Matrix, b: Matrix) -> Matrix:
+    return [[x + y for x, y in zip(*rows, strict=True)] for rows in zip(a, b, strict=True)]
 
 
 def scaled(m: list, factor: float) -> list:

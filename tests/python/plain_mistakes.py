@@ -35,6 +35,8 @@ class Wrong:
     momentum: str | None = None
     uncorrected: tuple[str, ...] = ()
     undecayed: bool = False
+    # The step is right, but the deltas that are told point the other way than the errors.
+    mixed: bool = False
 
     def here(self, output: bool) -> bool:
         return self.where == EVERYWHERE or (self.where == OUTPUT) == output
@@ -54,6 +56,7 @@ WAYS: dict[str, list[Wrong]] = {
         Wrong(flipped="way"),
         *[Wrong(flipped="gradients", where=where) for where in WHERE],
     ],
+    "signs_mixed": [Wrong(mixed=True)],
     "slope_forgotten": slopes("one"),
     "slope_at_outputs": slopes("at_h"),
     "slope_is_activation": slopes("h"),

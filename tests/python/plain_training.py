@@ -1,12 +1,15 @@
-"""A trainer of dense networks in plain Python, with an option to make every mistake that has a name.
+"""A trainer of dense networks in plain Python, with an option to make every mistake that has a name. A layer may have a
+way around it.
 
-It knows nothing of the service but the form of a trace, in which it tells its numbers.
+It knows nothing of the service; plain_trace tells its numbers in the form of a trace.
 """
 
 from dataclasses import dataclass, field, replace
+from math import hypot
 
-from plain_functions import Matrix, Row, activate, errors, loss, product, scaled, slope, turned
+from plain_functions import Matrix, Row, activate, errors, loss, plus, product, scaled, slope, turned
 from plain_mistakes import RIGHT, Wrong
+from plain_trace import told
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,9 @@ class Layer:
     activation: str
     weights: Matrix
     bias: Row | None
+    # A residual block around the layer: None, "identity" or "projection", which has weights of its own
+    shortcut: str | None = None
+    projection: Matrix | None = None
     # What the optimizer remembers: (parameter, what) -> a list as the parameter's
     memory: dict = field(default_factory=dict)
 
@@ -24,6 +30,8 @@ class Network:
     layers: list[Layer]
     loss: str
     optimizer: dict
+    # Whether activations are layers of their own
+    split: bool = False
     steps: int = 0
 
 
@@ -46,9 +54,19 @@ def climb(network: Network, x: Matrix, wrong: Wrong) -> list[dict]:
                 for rows in zip(a, h, strict=True)
             ]
             slopes = {"told": taken if wrong.told else true, "taken": taken}
-        done.append({"layer": layer, "x": x, "a": a, "h": h, "slopes": slopes, "output": output})
-        x = h
+        way_round = around(layer, x, wrong)
+        out = plus(h, way_round) if way_round else h
+        done.append(
+            {"layer": layer, "x": x, "a": a, "h": h, "slopes": slopes, "output": output, "around": way_round, "out": out}
+        )
+        x = out
     return done
+
+
+def around(layer: Layer, x: Matrix, wrong: Wrong) -> Matrix | None:
+    if layer.projection:
+        return product(x, turned_if_square(layer.projection, wrong.transposed in ("up", "read")))
+    return x if layer.shortcut else None
 
 
 def slope_taken(kind: str | None, name: str, a: float, h: float) -> float:
@@ -73,50 +91,61 @@ def losses(network: Network, out: Matrix, y: Matrix, wrong: Wrong) -> tuple[list
 
 
 def step(network: Network, x: Matrix, y: Matrix, wrong: Wrong = RIGHT) -> tuple[dict, Network]:
-    """All numbers of a step, and the network after it."""
+    """All numbers of a step as a trace tells them, and the network after it."""
     ups = climb(network, x, wrong)
-    out = ups[-1]["h"]
-    per_example, value = losses(network, out, y, wrong)
-    arrived: Matrix | None = errors_of_outputs(network, out, y, wrong)
-    downs, updates, after = [], [], []
+    out = ups[-1]["out"]
+    value = losses(network, out, y, wrong)
+    downs = descend(network, ups, y, wrong)
+    clip = clip_of(network, downs)
+    done = [updated(network, up["layer"], down["gradients"], clip, wrong) for up, down in zip(ups, downs, strict=True)]
+    updates, after = [update for update, _ in done], [learned for _, learned in done]
+    later = replace(network, layers=after, steps=network.steps + 1)
+    loss_after = losses(later, climb(later, x, wrong)[-1]["out"], y, wrong)[1]
+    return told(network, ups, value, downs, clip, updates, loss_after), later
+
+
+def descend(network: Network, ups: list[dict], y: Matrix, wrong: Wrong) -> list[dict]:
+    """What each layer does on the way down; listed from below."""
+    # Whoever updates too early clips as in a step without that mistake.
+    clip = clip_of(network, descend(network, ups, y, replace(wrong, early=False))) if wrong.early else None
+    arrived: Matrix | None = errors_of_outputs(network, ups[-1]["out"], y, wrong)
+    if arrived is not None and wrong.flipped == "loss":
+        arrived = scaled(arrived, -1.0)
+    downs = []
     for up in reversed(ups):
         layer = up["layer"]
-        if arrived is not None and up["output"] and wrong.flipped == "loss":
-            arrived = scaled(arrived, -1.0)
         deltas = deltas_of(up, arrived, y, wrong)
-        gradients = gradients_of(up, deltas, wrong)
-        update, learned = updated(network, layer, gradients, wrong)
-        downs.append({"name": layer.name, "errors": arrived, "deltas": deltas, "gradients": gradients})
-        updates.append({"name": layer.name, "parameters": update})
-        after.append(learned)
-        through = learned.weights if wrong.early else layer.weights
-        through = turned_if_square(through, wrong.transposed in ("down", "read"))
-        arrived = product(deltas, turned(through))
-        if wrong.flipped == "way":
-            arrived = scaled(arrived, -1.0)
-    later = replace(network, layers=after[::-1], steps=network.steps + 1)
-    loss_after = losses(later, climb(later, x, wrong)[-1]["h"], y, wrong)[1]
-    forward = [
-        {
-            "name": up["layer"].name,
-            "parameters": parameters(up["layer"]),
-            "pre_activations": up["a"],
-            "outputs": up["h"],
-        }
-        | ({"derivatives": up["slopes"]["told"]} if up["slopes"] and up["layer"].activation != "softmax" else {})
-        for up in ups
-    ]
-    trace = {
-        "forward": {"layers": forward, "outputs": out},
-        "loss": {"per_example": per_example, "value": value},
-        "backward": {"layers": downs},
-        "update": {"layers": updates, "loss_after": loss_after},
-    }
-    return trace, later
+        gradients = gradients_of(up, arrived, deltas, wrong)
+        learned = updated(network, layer, gradients, clip, wrong)[1] if wrong.early else layer
+
+        def through(weights: Matrix, what: Matrix) -> Matrix:
+            passed = product(what, turned(turned_if_square(weights, wrong.transposed in ("down", "read"))))
+            return scaled(passed, -1.0) if wrong.flipped == "way" else passed
+
+        down = {"errors": arrived, "deltas": deltas, "gradients": gradients, "branch": through(learned.weights, deltas)}
+        if layer.shortcut:
+            down["around"] = through(learned.projection, arrived) if layer.projection else arrived
+        arrived = plus(down["branch"], down["around"]) if layer.shortcut else down["branch"]
+        downs.append({**down, "passed": arrived})
+    return downs[::-1]
+
+
+def clip_of(network: Network, downs: list[dict]) -> dict | None:
+    limit = network.optimizer.get("clip_norm")
+    if limit is None:
+        return None
+    flat = [one for down in downs for gradient in down["gradients"].values() for row in rows_of(gradient) for one in row]
+    norm = hypot(*flat)
+    return {"norm": norm, "scale": min(1.0, limit / (norm + 1e-6))}
+
+
+def rows_of(parameter: list) -> Matrix:
+    return parameter if isinstance(parameter[0], list) else [parameter]
 
 
 def parameters(layer: Layer) -> dict:
-    return {"weights": layer.weights} | ({"bias": layer.bias} if layer.bias is not None else {})
+    found = {"weights": layer.weights, "bias": layer.bias, "projection": layer.projection}
+    return {name: values for name, values in found.items() if values is not None}
 
 
 def errors_of_outputs(network: Network, out: Matrix, y: Matrix, wrong: Wrong) -> Matrix | None:
@@ -151,23 +180,29 @@ def softmax_deltas(arrived: Row, h: Row, wrong: Wrong) -> Row:
     return [one * (error - shared) for error, one in zip(arrived, h, strict=True)]
 
 
-def gradients_of(up: dict, deltas: Matrix, wrong: Wrong) -> dict:
+def gradients_of(up: dict, arrived: Matrix | None, deltas: Matrix, wrong: Wrong) -> dict:
     layer = up["layer"]
     count = 1 if "gradients" in wrong.summed else len(deltas)
     sign = 1.0 if wrong.flipped == "gradients" and wrong.here(up["output"]) else -1.0
-    weights = scaled(product(turned(up["x"]), deltas), sign / count)
-    found = {"weights": turned_if_square(weights, wrong.transposed == "read")}
+
+    def of_weights(blame: Matrix) -> Matrix:
+        return turned_if_square(scaled(product(turned(up["x"]), blame), sign / count), wrong.transposed == "read")
+
+    found = {"weights": of_weights(deltas)}
     if layer.bias is not None:
         times = len(layer.weights) if wrong.bias_times == "gradients" else 1
         found["bias"] = [sum(column) * sign / count * times for column in turned(deltas)]
+    if layer.projection:
+        found["projection"] = of_weights(arrived)
     return found
 
 
-def updated(network: Network, layer: Layer, gradients: dict, wrong: Wrong) -> tuple[dict, Layer]:
+def updated(network: Network, layer: Layer, gradients: dict, clip: dict | None, wrong: Wrong) -> tuple[dict, Layer]:
     update, memory = {}, dict(layer.memory)
     for name, before in parameters(layer).items():
-        rows = gradients[name] if name == "weights" else [gradients[name]]
-        values = before if name == "weights" else [before]
+        rows, values = rows_of(gradients[name]), rows_of(before)
+        if clip:
+            rows = scaled(rows, clip["scale"])
         change = change_of(network, name, values, rows, memory, wrong)
         if wrong.flipped == "change":
             change = scaled(change, -1.0)
@@ -175,17 +210,12 @@ def updated(network: Network, layer: Layer, gradients: dict, wrong: Wrong) -> tu
             change = scaled(change, 0.0)
         if name == "bias" and wrong.bias_times == "change":
             change = scaled(change, len(layer.weights))
-        after = [[w + c for w, c in zip(*rows, strict=True)] for rows in zip(values, change, strict=True)]
-        update[name] = (
-            {"change": change, "after": after}
-            if name == "weights"
-            else {
-                "change": change[0],
-                "after": after[0],
-            }
-        )
+        after = plus(values, change)
+        update[name] = {"change": change, "after": after}
+        if name == "bias":
+            update[name] = {"change": change[0], "after": after[0]}
     learned = {name: one["after"] for name, one in update.items()}
-    return update, replace(layer, weights=learned["weights"], bias=learned.get("bias"), memory=memory)
+    return update, replace(layer, **learned, memory=memory)
 
 
 def change_of(network: Network, name: str, values: Matrix, rows: Matrix, memory: dict, wrong: Wrong) -> Matrix:
@@ -200,7 +230,9 @@ def change_of(network: Network, name: str, values: Matrix, rows: Matrix, memory:
         before = memory.get((name, "velocity"), zero)
         velocity = combined(lambda v, g: settings["momentum"] * v + g, before, rows)
         memory[name, "velocity"] = velocity = rows if wrong.momentum == "velocity" else velocity
-        direction = rows if wrong.momentum == "change" else velocity
+        ahead = combined(lambda v, g: settings["momentum"] * v + g, velocity, rows)
+        direction = ahead if settings.get("nesterov") else velocity
+        direction = rows if wrong.momentum == "change" else direction
     if settings["kind"] in ("adam", "adamw"):
         first, second = (memory.get((name, moment), zero) for moment in ("first_moment", "second_moment"))
         b1, b2 = settings.get("beta1", 0.9), settings.get("beta2", 0.999)

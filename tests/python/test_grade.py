@@ -10,7 +10,7 @@ import pytest
 
 from conftest import Client
 from grade_answers import judge
-from grade_cases import CASES, Scene, grade_case
+from grade_cases import KINDS, Scene, grade_case
 from grade_claims import CONVENTIONS, PARTS, claim_of
 from plain_mistakes import RIGHT, WAYS, Wrong, ways
 
@@ -21,7 +21,7 @@ CLAIMS_EACH = 2
 
 @pytest.fixture(scope="module")
 def scenes(server: Client) -> dict[int, Scene]:
-    return {index: Scene(server, grade_case(index)) for index in range(ROUNDS * len(CASES))}
+    return {index: Scene(server, grade_case(index)) for index in range(ROUNDS * len(KINDS))}
 
 
 def claims(scene: Scene, wrong: Wrong, draw: random.Random, count: int) -> list[dict]:
@@ -32,7 +32,7 @@ def claims(scene: Scene, wrong: Wrong, draw: random.Random, count: int) -> list[
 
 
 @pytest.mark.parametrize("code", WAYS)
-@pytest.mark.parametrize("index", range(ROUNDS * len(CASES)))
+@pytest.mark.parametrize("index", range(ROUNDS * len(KINDS)))
 def test_the_mistake_that_was_made_is_named(scenes: dict[int, Scene], index: int, code: str):
     scene, draw = scenes[index], random.Random(f"{code} {index}")
     for wrong in ways(code, scene.network.loss):
@@ -50,7 +50,7 @@ def test_every_mistake_is_made_somewhere(scenes: dict[int, Scene], code: str):
         assert any(code in [mistake["code"] for mistake in answer["mistakes"]] for answer in graded)
 
 
-@pytest.mark.parametrize("index", range(ROUNDS * len(CASES)))
+@pytest.mark.parametrize("index", range(ROUNDS * len(KINDS)))
 @pytest.mark.parametrize("decimals", [*DECIMALS, 3, 2, 9])
 def test_right_numbers_are_right_in_any_convention(scenes: dict[int, Scene], index: int, decimals: int | None):
     scene = scenes[index]

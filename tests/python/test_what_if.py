@@ -178,9 +178,21 @@ def test_an_ablated_unit_puts_out_nothing(server: Client, index: int):
     outputs = next(part for part in parts(changed) if part.name == layer.name).up["outputs"]
     assert all(row[unit] == 0.0 for row in outputs)
     prefix = next(pointer for pointer, one in pointers(trace["forward"]["layers"], "/forward") if one == layer.name)
-    holds_but_for(changed, *[f"{prefix}/outputs/{row}/{unit}" for row in range(len(outputs))])
-    # The same as each of its outputs set to 0.
-    each = [{"at": f"{prefix}/outputs/{row}/{unit}", "set": 0.0} for row in range(len(outputs))]
+    # What puts out a constant has no slope; where there is none, what arrives at the unit goes no further.
+    if "derivatives" in layer.up:
+        ends = f"{prefix}/derivatives"
+    else:
+        ends = next(one for one, name in pointers(trace["backward"]["layers"], "/backward") if name == layer.name)
+        ends += "/errors"
+    set_to_zero = [f"{at}/{row}/{unit}" for at in (f"{prefix}/outputs", ends) for row in range(len(outputs))]
+    holds_but_for(changed, *set_to_zero)
+    down = next(part for part in parts(changed) if part.name == layer.name).down
+    if layer.up["kind"] != "residual" and layer.up["kind"] != "layer_norm":
+        assert all(row[unit] == 0.0 for row in down["deltas"])
+    if layer.up["kind"] == "dense":
+        assert all(row[unit] == 0.0 for row in down["gradients"]["weights"])
+    # The same as each of these numbers set to 0.
+    each = [{"at": pointer, "set": 0.0} for pointer in set_to_zero]
     assert overlaid(trace, what_if(server, path, case.batch, *each)) == changed
     # After the step the unit is still missing.
     explained = {**case.create, **case.batch}

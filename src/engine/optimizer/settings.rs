@@ -1,6 +1,7 @@
 //! Which optimizer, with which settings. Names, defaults and constants are PyTorch's.
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -128,7 +129,7 @@ impl Optimizer {
 }
 
 /// An optimizer with its settings; sgd's momentum, weight decay and clipping are left out where there is none.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 struct Settings {
     /// Which it is
     kind: OptimizerKind,
@@ -201,11 +202,49 @@ impl Settings {
         }
         settings
     }
+
+    /// The optimizer, or the name of a field that is missing.
+    fn into_optimizer(self) -> Result<Optimizer, &'static str> {
+        let epsilon = self.epsilon.ok_or("epsilon");
+        let moments = || {
+            let (beta1, beta2) = (self.beta1.ok_or("beta1")?, self.beta2.ok_or("beta2")?);
+            Ok::<_, &'static str>(Moments { beta1, beta2, epsilon: epsilon? })
+        };
+        let algorithm = match self.kind {
+            OptimizerKind::Sgd => Algorithm::Sgd {
+                momentum: self.momentum.map(|factor| Momentum { factor, nesterov: self.nesterov.unwrap_or(false) }),
+            },
+            OptimizerKind::Rmsprop => Algorithm::Rmsprop { alpha: self.alpha.ok_or("alpha")?, epsilon: epsilon? },
+            OptimizerKind::Adam => Algorithm::Adam(moments()?),
+            OptimizerKind::Adamw => Algorithm::Adamw(moments()?),
+            OptimizerKind::Adagrad => Algorithm::Adagrad { epsilon: epsilon? },
+        };
+        Ok(Optimizer {
+            algorithm,
+            learning_rate: self.learning_rate,
+            weight_decay: self.weight_decay.unwrap_or(0.0),
+            clip_norm: self.clip_norm,
+        })
+    }
 }
 
 impl Serialize for Optimizer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Settings::of(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for LearningRate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(f64::deserialize(deserializer)?).ok_or_else(|| de::Error::custom("no learning rate"))
+    }
+}
+
+/// As it was written: what is left out is zero or is not there.
+impl<'de> Deserialize<'de> for Optimizer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let settings = Settings::deserialize(deserializer)?;
+        settings.into_optimizer().map_err(de::Error::missing_field)
     }
 }
 

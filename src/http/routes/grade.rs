@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -25,7 +25,7 @@ use crate::http::responses;
 use crate::http::rows::Rows;
 use crate::http::spec_body::{NetworkBody, OptimizerBody, SessionBody};
 use crate::http::strict::{given, given_whole, given_word, objects};
-use crate::insight::grade::{Claim, Grade, PASSES, TOLERANCE, grade};
+use crate::insight::grade::{Claim, Grade, TOLERANCE, grade, numbers, work};
 use crate::session::{Detail, Inspection, Subject, SubjectError};
 
 /// Numbers to be judged as those of a session's next step.
@@ -104,10 +104,17 @@ pub struct StatelessGradeBody {
     tolerance: Option<f64>,
 }
 
-/// Any part of a trace.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-pub struct ClaimBody(Claim);
+/// Any part of a trace, and of how many entries it is made. They are counted where the body is read.
+#[derive(Debug)]
+pub struct ClaimBody(Claim, u64);
+
+impl<'de> Deserialize<'de> for ClaimBody {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let claim = Claim::deserialize(deserializer)?;
+        let entries = claim.entries();
+        Ok(Self(claim, entries))
+    }
+}
 
 impl PartialSchema for ClaimBody {
     fn schema() -> RefOr<Schema> {
@@ -133,9 +140,9 @@ pub async fn on_session(
     Path(name): Path<String>,
     Json(body): Json<GradeBody>,
 ) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(&name)?)?;
-    let GradeBody { inputs, targets, mode, learning_rate, claim: ClaimBody(claim), tolerance } = body;
-    let (_, inspection) = session.inspect(Extent::Step, app.limits(), app.registry.compute());
+    let session = app.registry.session(&session_name(&name)?).await?;
+    let GradeBody { inputs, targets, mode, learning_rate, claim, tolerance } = body;
+    let (_, inspection) = session.inspect(Extent::Step);
     let pass = PassBody { inputs, targets, mode, learning_rate, what_if: None };
     judge(&app, inspection, pass, claim, tolerance).await
 }
@@ -151,7 +158,7 @@ pub async fn stateless(State(app): State<Arc<App>>, Json(body): Json<StatelessGr
     let StatelessGradeBody { preset, network, loss, optimizer, seed, .. } = body;
     let session = SessionBody { preset, network, loss, optimizer, seed };
     let subject = Arc::new(Subject::new(session.into_spec()?, app.limits())?);
-    let StatelessGradeBody { inputs, targets, mode, learning_rate, claim: ClaimBody(claim), tolerance, .. } = body;
+    let StatelessGradeBody { inputs, targets, mode, learning_rate, claim, tolerance, .. } = body;
     let (limits, compute) = (app.limits(), app.registry.compute());
     let inspection = Inspection { subject: &subject, live: None, extent: Extent::Step, limits, compute };
     let pass = PassBody { inputs, targets, mode, learning_rate, what_if: None };
@@ -162,7 +169,7 @@ async fn judge(
     app: &App,
     inspection: Inspection<'_>,
     pass: PassBody,
-    claim: Claim,
+    ClaimBody(claim, entries): ClaimBody,
     tolerance: Option<f64>,
 ) -> Result<Response, Problem> {
     let tolerance = tolerance.unwrap_or(TOLERANCE);
@@ -170,14 +177,22 @@ async fn judge(
         let detail = format!("a tolerance is from 0 to 1, and this one is {tolerance}");
         return Err(Fault::new("/tolerance", Code::NumberOutOfRange, detail).into());
     }
-    let limit = app.limits().multiply_adds;
-    let permitted = move |cost: Cost| {
+    let limits = app.limits().clone();
+    let (most_work, most_numbers) = (limits.multiply_adds, limits.pass_numbers);
+    let permitted = move |step: Cost, _| {
         // The trace itself, and again with each mistake in it.
-        let multiply_adds = cost.multiply_adds.saturating_mul(PASSES);
-        if multiply_adds > limit { Err(SubjectError::TooMuchWork { multiply_adds, limit }) } else { Ok(()) }
+        let (multiply_adds, numbers) = (work(step, entries), numbers(step, entries));
+        if multiply_adds > most_work {
+            Err(SubjectError::TooMuchWork { multiply_adds, limit: most_work })
+        } else if numbers > most_numbers {
+            Err(SubjectError::TooManyNumbers { numbers, limit: most_numbers })
+        } else {
+            Ok(multiply_adds)
+        }
     };
-    let work =
-        move |pass: &Pass, targets: Option<&Targets>| targets.map(|targets| grade(pass, targets, &claim, tolerance));
+    let work = move |pass: &Pass, targets: Option<&Targets>| {
+        targets.map(|targets| grade(pass, targets, &claim, tolerance, &limits))
+    };
     let (_, found) = inspection.run_if(pass.into_request(Detail::None)?, permitted, work).await?;
     Ok(json::large_answer(app, 0, found.transpose()?).await)
 }

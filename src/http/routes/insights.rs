@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::passes::PassBody;
-use crate::engine::cost::{Extent, cost};
+use crate::engine::cost::{Cost, Extent};
 use crate::engine::mode::Mode;
 use crate::engine::model::Targets;
 use crate::engine::name::LayerName;
@@ -29,39 +29,74 @@ use crate::http::strict::{given, given_whole, given_word, objects, whole};
 use crate::insight::blame::{self, Blame, blame};
 use crate::insight::chain::{self, Chain, ChainLimits, ChainRequest, chain};
 use crate::insight::depth::{Depth, depth};
-use crate::insight::gradient_check::{GradientCheck, gradient_check};
+use crate::insight::gradient_check::{self, GradientCheck, gradient_check};
 use crate::limits::PATHS;
 use crate::session::{Detail, PassRequest, Session, SubjectError};
 
 /// Entries of an insight take about so many bytes; there are as many as a summary has numbers, or fewer.
 const ENTRY_BYTES: u64 = 512;
 
-/// The chain rule for one weight.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct ChainBody {
-    /// x; a preset's own data if inputs and targets are left out
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    inputs: Option<Rows>,
-    /// y
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    targets: Option<Rows>,
-    /// train if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    mode: Option<Mode>,
-    /// Which weight
-    weight: WeightBody,
-    /// Paths shown at the most; 10 if left out
-    #[schema(minimum = 1, maximum = 1000, nullable = false)]
-    #[serde(default, deserialize_with = "given_whole")]
-    top: Option<u64>,
-    /// The row of the batch; 0 if left out
-    #[schema(schema_with = schema::count, required = false)]
-    #[serde(default, deserialize_with = "given_whole")]
-    example: Option<u64>,
+/// Bodies that begin with a batch: its three fields, and then their own.
+macro_rules! of_a_batch {
+    ($($(#[doc = $text:literal])+ pub struct $body:ident { $($fields:tt)* })+) => {$(
+        $(#[doc = $text])+
+        #[derive(Debug, Deserialize, ToSchema)]
+        #[serde(remote = "Self", deny_unknown_fields)]
+        pub struct $body {
+            /// x; a preset's own data if inputs and targets are left out
+            #[schema(schema_with = schema::rows, required = false)]
+            #[serde(default, deserialize_with = "given")]
+            inputs: Option<Rows>,
+            /// y
+            #[schema(schema_with = schema::rows, required = false)]
+            #[serde(default, deserialize_with = "given")]
+            targets: Option<Rows>,
+            /// train if left out
+            #[schema(nullable = false)]
+            #[serde(default, deserialize_with = "given_word")]
+            mode: Option<Mode>,
+            $($fields)*
+        }
+    )+};
+}
+
+of_a_batch! {
+    /// The chain rule for one weight.
+    pub struct ChainBody {
+        /// Which weight
+        weight: WeightBody,
+        /// Paths shown at the most; 10 if left out
+        #[schema(minimum = 1, maximum = 1000, nullable = false)]
+        #[serde(default, deserialize_with = "given_whole")]
+        top: Option<u64>,
+        /// The row of the batch; 0 if left out
+        #[schema(schema_with = schema::count, required = false)]
+        #[serde(default, deserialize_with = "given_whole")]
+        example: Option<u64>,
+    }
+
+    /// Blame for one example.
+    pub struct BlameBody {
+        /// The row of the batch; 0 if left out
+        #[schema(schema_with = schema::count, required = false)]
+        #[serde(default, deserialize_with = "given_whole")]
+        example: Option<u64>,
+    }
+
+    /// How blame depends on depth.
+    pub struct SessionDepthBody {}
+
+    /// Every gradient against the slope of the loss.
+    pub struct GradientCheckBody {
+        /// Parameters to be checked at the most; 2,000 if left out, and fewer where that would take too long
+        #[schema(minimum = 1, maximum = 2000, nullable = false)]
+        #[serde(default, deserialize_with = "given_whole")]
+        sample: Option<u64>,
+        /// Which ones are drawn where not all are checked; 0 if left out
+        #[schema(schema_with = schema::seed, required = false)]
+        #[serde(default, deserialize_with = "given_whole")]
+        seed: Option<u64>,
+    }
 }
 
 /// A number of a parameter.
@@ -84,72 +119,6 @@ pub struct WeightBody {
 #[serde(transparent)]
 pub struct Whole(#[serde(deserialize_with = "whole")] u64);
 
-/// Blame for one example.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct BlameBody {
-    /// x; a preset's own data if inputs and targets are left out
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    inputs: Option<Rows>,
-    /// y
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    targets: Option<Rows>,
-    /// train if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    mode: Option<Mode>,
-    /// The row of the batch; 0 if left out
-    #[schema(schema_with = schema::count, required = false)]
-    #[serde(default, deserialize_with = "given_whole")]
-    example: Option<u64>,
-}
-
-/// How blame depends on depth.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct SessionDepthBody {
-    /// x; a preset's own data if inputs and targets are left out
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    inputs: Option<Rows>,
-    /// y
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    targets: Option<Rows>,
-    /// train if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    mode: Option<Mode>,
-}
-
-/// Every gradient against the slope of the loss.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct GradientCheckBody {
-    /// x; a preset's own data if inputs and targets are left out
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    inputs: Option<Rows>,
-    /// y
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    targets: Option<Rows>,
-    /// train if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    mode: Option<Mode>,
-    /// Parameters to be checked at the most; 2,000 if left out, and fewer where that would take too long
-    #[schema(minimum = 1, maximum = 2000, nullable = false)]
-    #[serde(default, deserialize_with = "given_whole")]
-    sample: Option<u64>,
-    /// Which ones are drawn where not all are checked; 0 if left out
-    #[schema(schema_with = schema::seed, required = false)]
-    #[serde(default, deserialize_with = "given_whole")]
-    seed: Option<u64>,
-}
-
 objects!(ChainBody, WeightBody, BlameBody, SessionDepthBody, GradientCheckBody);
 
 /// Chain rule
@@ -165,7 +134,7 @@ pub async fn show_chain(
     Path(name): Path<String>,
     Json(body): Json<ChainBody>,
 ) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(&name)?)?;
+    let session = app.registry.session(&session_name(&name)?).await?;
     let request = batch(body.inputs, body.targets, body.mode)?;
     let top = body.top.unwrap_or(10);
     if top == 0 || top > PATHS as u64 {
@@ -187,7 +156,9 @@ pub async fn show_chain(
         return Err(SubjectError::AnswerTooLarge { part, bytes, limit, less: "a smaller top" }.into());
     }
     let limits = ChainLimits { work: app.limits().multiply_adds, numbers: app.limits().pass_numbers };
-    let found = look(&app, &session, request, move |trace| chain(&trace, &wanted, limits)).await?;
+    let model = session.subject().model();
+    let search = |examples| chain::work_at_most(model, examples, top);
+    let found = look(&session, request, search, move |trace| chain(&trace, &wanted, limits)).await?;
     Ok(json::large_answer(&app, bytes, found?).await)
 }
 
@@ -203,7 +174,7 @@ pub async fn show_blame(
     Path(name): Path<String>,
     Json(body): Json<BlameBody>,
 ) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(&name)?)?;
+    let session = app.registry.session(&session_name(&name)?).await?;
     let request = batch(body.inputs, body.targets, body.mode)?;
     let example = count(body.example.unwrap_or(0));
     let (bytes, limit) = (blame::bytes(session.subject().model()), app.limits().answer_bytes);
@@ -211,7 +182,7 @@ pub async fn show_blame(
         let part = "list of connections";
         return Err(SubjectError::AnswerTooLarge { part, bytes, limit, less: "the chain rule of one weight" }.into());
     }
-    let found = look(&app, &session, request, move |trace| blame(&trace, example)).await?;
+    let found = look(&session, request, |_| 0, move |trace| blame(&trace, example)).await?;
     Ok(json::large_answer(&app, bytes, found?).await)
 }
 
@@ -228,9 +199,9 @@ pub async fn show_depth(
     Path(name): Path<String>,
     Json(body): Json<SessionDepthBody>,
 ) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(&name)?)?;
+    let session = app.registry.session(&session_name(&name)?).await?;
     let request = batch(body.inputs, body.targets, body.mode)?;
-    let found = look(&app, &session, request, move |trace| depth(&trace)).await?;
+    let found = look(&session, request, |_| 0, move |trace| depth(&trace)).await?;
     Ok(json::large_answer(&app, ENTRY_BYTES * depth_of(&session), found?).await)
 }
 
@@ -247,7 +218,7 @@ pub async fn check_gradients(
     Path(name): Path<String>,
     Json(body): Json<GradientCheckBody>,
 ) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(&name)?)?;
+    let session = app.registry.session(&session_name(&name)?).await?;
     let request = batch(body.inputs, body.targets, body.mode)?;
     let seed = into_seed(body.seed)?.value();
     let most = app.limits().checked_parameters as u64;
@@ -256,27 +227,29 @@ pub async fn check_gradients(
         let detail = format!("1 to {most} parameters can be checked at once, not {sample}");
         return Err(Fault::new("/sample", Code::NumberOutOfRange, detail).into());
     }
-    let multiply_adds = app.limits().multiply_adds;
-    let extent = Extent::Backward;
-    let (_, inspection) = session.inspect(extent, app.limits(), app.registry.compute());
+    let limit = app.limits().multiply_adds;
+    let (_, inspection) = session.inspect(Extent::Backward);
+    let model = session.subject().model();
+    let sample = sample.min(model.parameters() as u64);
+    let affordable = |examples| sample.min(gradient_check::affordable(model, examples, limit));
+    let permitted = |_, examples| Ok(gradient_check::work(model, examples, affordable(examples)));
     let work = move |pass: &Pass, targets: Option<&Targets>| {
-        let rows = pass.inputs.matrix().rows();
-        let forward = cost(pass.model, rows, Extent::Forward).multiply_adds;
-        let affordable = multiply_adds / (2 * forward + 1) + 1;
+        let affordable = gradient_check::affordable(pass.model, pass.inputs.matrix().rows(), limit);
         targets.map(|targets| gradient_check(pass, targets, count(sample.min(affordable)), seed))
     };
-    let (_, found) = inspection.run(request, work).await?;
+    let (_, found) = inspection.run_if(request, permitted, work).await?;
     Ok(json::large_answer(&app, sample * ENTRY_BYTES, found.transpose()?).await)
 }
 
-/// A backward pass over a session as it stands, and what an insight makes of its trace.
+/// A backward pass over a session as it stands, and what an insight makes of its trace. That takes as long as the pass
+/// itself, and with so many examples so much longer.
 async fn look<R: Send + 'static>(
-    app: &App,
     session: &Session,
     request: PassRequest,
+    longer: impl FnOnce(usize) -> u64,
     insight: impl FnOnce(Trace) -> R + Send + 'static,
 ) -> Result<R, Problem> {
-    let (_, inspection) = session.inspect(Extent::Backward, app.limits(), app.registry.compute());
+    let (_, inspection) = session.inspect(Extent::Backward);
     let work = move |pass: &Pass, targets: Option<&Targets>| {
         let trace = match targets {
             Some(targets) => pass.backward(targets),
@@ -284,7 +257,8 @@ async fn look<R: Send + 'static>(
         };
         trace.map(insight)
     };
-    let (_, found) = inspection.run(request, work).await?;
+    let whole = |cost: Cost, examples| Ok((2 * cost.multiply_adds).saturating_add(longer(examples)));
+    let (_, found) = inspection.run_if(request, whole, work).await?;
     found.map_err(|error: PassError| error.into())
 }
 

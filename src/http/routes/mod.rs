@@ -1,7 +1,9 @@
 //! One resource a file, types above handlers.
 
+pub mod branches;
 pub mod explain;
 pub mod grade;
+pub mod history;
 pub mod insights;
 pub mod operations;
 pub mod passes;

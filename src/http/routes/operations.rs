@@ -14,6 +14,7 @@ use crate::engine::schema;
 use crate::engine::trace::FORMAT;
 use crate::http::App;
 use crate::http::json;
+use crate::http::problem::Problem;
 use crate::http::responses;
 use crate::limits::Limits;
 
@@ -74,12 +75,9 @@ pub struct LimitsView {
     /// Rows of one batch
     #[schema(schema_with = schema::count)]
     examples: usize,
-    /// Sessions kept at once
+    /// Seconds for which the answer to a request with an Idempotency-Key is kept
     #[schema(schema_with = schema::count)]
-    sessions: usize,
-    /// Parameters of all sessions together
-    #[schema(schema_with = schema::count)]
-    parameters_total: usize,
+    idempotency_key_seconds: u64,
 }
 
 /// Does the server live?
@@ -91,9 +89,10 @@ pub async fn livez() -> Response {
 
 /// Is the server ready?
 #[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "readyz",
-    responses((status = 200, description = "It can keep sessions.", body = Health), responses::Probe))]
-pub async fn readyz() -> Response {
-    json::answer(StatusCode::OK, &Health { status: "ok" })
+    responses((status = 200, description = "It can keep sessions.", body = Health), responses::Ready))]
+pub async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    app.registry.store().ready().await?;
+    Ok(json::answer(StatusCode::OK, &Health { status: "ok" }))
 }
 
 /// What is this server?
@@ -105,7 +104,7 @@ pub async fn info(State(app): State<Arc<App>>) -> Response {
         version: env!("CARGO_PKG_VERSION"),
         arithmetic: ARITHMETIC,
         trace: FORMAT,
-        store: "memory",
+        store: app.registry.store().kind(),
         kernel: Kernel::fastest().name(),
         limits: LimitsView::of(app.limits()),
     };
@@ -122,8 +121,7 @@ impl LimitsView {
             layers: limits.layers,
             parameters: limits.parameters,
             examples: limits.examples,
-            sessions: limits.sessions,
-            parameters_total: limits.parameters_total,
+            idempotency_key_seconds: limits.key_age.as_secs(),
         }
     }
 }

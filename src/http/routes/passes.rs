@@ -22,6 +22,7 @@ use crate::engine::trace::{FORMAT, Trace};
 use crate::http::App;
 use crate::http::body::Json;
 use crate::http::code::Code;
+use crate::http::conditions::{Change, tagged};
 use crate::http::extract::{Path, session_name};
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
@@ -30,7 +31,7 @@ use crate::http::responses;
 use crate::http::rows::Rows;
 use crate::http::spec_body::into_learning_rate;
 use crate::http::strict::{given, given_word, objects};
-use crate::session::{Detail, PassRequest, Session, SessionName, Stepped};
+use crate::session::{Detail, PassRequest, Session, SessionName};
 
 /// A pass: what goes in and what should come out.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -150,8 +151,8 @@ pub async fn backward(
 }
 
 async fn look(app: &App, name: &str, extent: Extent, detail: Detail, body: PassBody) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(name)?)?;
-    let (step, inspection) = session.inspect(extent, app.limits(), app.registry.compute());
+    let session = app.registry.session(&session_name(name)?).await?;
+    let (live, inspection) = session.inspect(extent);
     if let Some(overrides) = body.what_if {
         let body = PassBody { what_if: None, ..body };
         return what_if::answer(app, inspection, body.into_request(Detail::None)?, overrides).await;
@@ -162,7 +163,7 @@ async fn look(app: &App, name: &str, extent: Extent, detail: Detail, body: PassB
         (_, Some(targets)) => pass.backward(targets),
     };
     let (cost, trace) = inspection.trace(request, work).await?;
-    let heading = Heading::new(Some((session.name().clone(), step)));
+    let heading = Heading::new(Some((session.name().clone(), live.step())));
     Ok(json::large_answer(app, cost.answer_bytes, PassAnswer::new(heading, trace, detail)).await)
 }
 
@@ -171,7 +172,7 @@ async fn look(app: &App, name: &str, extent: Extent, detail: Detail, body: PassB
 /// Forward, backward and the update: the session is one step further. Steps asked for at the same time are made one
 /// after the other.
 #[utoipa::path(post, path = "/v1/sessions/{name}/step", tag = "passes", operation_id = "step",
-    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), TraceQuery),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), TraceQuery, responses::ChangeHeaders),
     request_body(content = PassBody, description = "The batch; a preset brings its own",
         example = json!({"inputs": [[0.5, 0.3]], "targets": [[1.0]]})),
     responses((status = 200, description = "The whole trace, and the loss afterwards.", body = PassAnswer), responses::Step))]
@@ -179,23 +180,33 @@ pub async fn step(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     Query(query): Query<TraceQuery>,
-    Json(body): Json<PassBody>,
+    change: Change<PassBody>,
 ) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(&name)?)?;
-    if body.what_if.is_some() {
-        let detail = "a step is made, or it is not; ask forward, backward or explain what if";
-        return Err(Fault::new("/what_if", Code::ConflictingFields, detail).into());
-    }
-    let request = body.into_request(query.trace)?;
-    let stepped = session.step(request, app.limits(), app.registry.compute()).await?;
-    Ok(answer(&app, &session, Extent::Step, stepped, query.trace).await)
+    let name = session_name(&name)?;
+    let body = change.body;
+    let work = async |terms| {
+        let session = app.registry.session(&name).await?;
+        if body.what_if.is_some() {
+            let detail = "a step is made, or it is not; ask forward, backward or explain what if";
+            return Err(Fault::new("/what_if", Code::ConflictingFields, detail).into());
+        }
+        let (trace, live) = session.step(body.into_request(query.trace)?, terms).await?;
+        let heading = (session.name().clone(), live.step());
+        Ok(tagged(answer(&app, &session, heading, trace, query.trace).await, live.tag))
+    };
+    change.conditions.once(&app, work).await
 }
 
-async fn answer(app: &App, session: &Session, extent: Extent, stepped: Stepped, detail: Detail) -> Response {
-    let examples = stepped.trace.forward.inputs.rows();
-    let size = cost(session.subject().model(), examples, extent).answer_bytes;
-    let heading = Heading::new(Some((session.name().clone(), stepped.step)));
-    json::large_answer(app, size, PassAnswer::new(heading, stepped.trace, detail)).await
+/// A step's answer, under a session's name and the step's number.
+pub async fn answer(
+    app: &App,
+    session: &Session,
+    heading: (SessionName, u64),
+    trace: Trace,
+    detail: Detail,
+) -> Response {
+    let size = cost(session.subject().model(), trace.forward.inputs.rows(), Extent::Step).answer_bytes;
+    json::large_answer(app, size, PassAnswer::new(Heading::new(Some(heading)), trace, detail)).await
 }
 
 impl PassBody {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -15,15 +15,15 @@ use crate::engine::schema;
 use crate::engine::spec::{NetworkSpec, Seed};
 use crate::engine::state::StateHash;
 use crate::http::App;
-use crate::http::body::Json;
 use crate::http::code::Code;
+use crate::http::conditions::{Change, Conditions, tagged, unless_known};
 use crate::http::extract::{Path, session_name};
 use crate::http::json;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::responses;
 use crate::http::spec_body::{NetworkBody, SessionBody};
-use crate::session::{Created, Data, Session, SessionName};
+use crate::session::{Created, Data, Live, RegistryError, Session, SessionName, SessionSummary, Terms};
 
 /// A session: what it is and where it stands.
 #[derive(Serialize, ToSchema)]
@@ -81,7 +81,7 @@ pub struct SessionEntry {
     state: StateHash,
     /// The number of its parameters
     #[schema(schema_with = schema::count)]
-    parameters: usize,
+    parameters: u64,
 }
 
 /// Which page of a listing.
@@ -101,7 +101,7 @@ pub struct Page {
 ///
 /// Under a name of your own. The same body again answers the session as it stands, with 200.
 #[utoipa::path(put, path = "/v1/sessions/{name}", tag = "sessions", operation_id = "create_session",
-    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), responses::ChangeHeaders),
     request_body(content = SessionBody, description = "The network, or a preset", example = json!({"preset": "worked-example"})),
     responses(
         (status = 201, description = "The session is new.", body = SessionView,
@@ -111,48 +111,77 @@ pub struct Page {
 pub async fn create(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
-    Json(body): Json<SessionBody>,
+    change: Change<SessionBody>,
 ) -> Result<Response, Problem> {
     let name = session_name(&name)?;
-    Ok(match app.registry.create(name, body.into_spec()?).await? {
-        Created::New(session) => created(&app, &session).await,
-        Created::Same(session) => view(&app, StatusCode::OK, &session).await,
-    })
+    let body = change.body;
+    let work = async |terms: Terms| {
+        let spec = body.into_spec()?;
+        Ok(match app.registry.create(name, spec, terms.claim).await? {
+            Created::New(session) => created(&app, &session, &session.live()).await,
+            Created::Same(session, live) => view(&app, StatusCode::OK, &session, &live).await,
+        })
+    };
+    change.conditions.once(&app, work).await
 }
 
 /// Make a session under a made-up name
-#[utoipa::path(post, path = "/v1/sessions", tag = "sessions", operation_id = "create_unnamed_session",
+#[utoipa::path(post, path = "/v1/sessions", tag = "sessions", operation_id = "create_unnamed_session", params(responses::ChangeHeaders),
     request_body(content = SessionBody, description = "The network, or a preset", example = json!({"preset": "worked-example"})),
     responses(
         (status = 201, description = "The session is new; its name is in the answer.", body = SessionView,
             headers(("location" = inline(schema::UriPath), description = "Where it is found"))),
         responses::CreateUnnamedSession))]
-pub async fn create_unnamed(State(app): State<Arc<App>>, Json(body): Json<SessionBody>) -> Result<Response, Problem> {
-    /// A name is taken by chance about once in 256 times at the most sessions that a server keeps.
-    const TRIES: usize = 16;
-    let spec = body.into_spec()?;
+pub async fn create_unnamed(State(app): State<Arc<App>>, change: Change<SessionBody>) -> Result<Response, Problem> {
+    let body = change.body;
+    let work = async |terms: Terms| {
+        let spec = body.into_spec()?;
+        loop {
+            let name = free_name(&app).await?;
+            // A name that was free a moment ago may have been taken, from the same body even.
+            match app.registry.create(name, spec.clone(), terms.claim.clone()).await {
+                Ok(Created::New(session)) => return Ok(created(&app, &session, &session.live()).await),
+                Ok(Created::Same(..)) | Err(RegistryError::NameInUse(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    };
+    change.conditions.once(&app, work).await
+}
+
+/// A made-up name that no session has.
+pub async fn free_name(app: &App) -> Result<SessionName, Problem> {
+    /// 2.56 million names: with a million sessions one try in three finds a name taken.
+    const TRIES: usize = 64;
     for _ in 0..TRIES {
         let random = getrandom::u64().map_err(|error| {
             Problem::new(Code::InternalError, format!("the operating system gave no random numbers: {error}"))
         })?;
         let name = SessionName::made_up(random.to_le_bytes());
-        if app.registry.session(&name).is_ok() {
-            continue;
-        }
-        if let Created::New(session) = app.registry.create(name, spec.clone()).await? {
-            return Ok(created(&app, &session).await);
+        match app.registry.session(&name).await {
+            Err(RegistryError::NoSession(_)) => return Ok(name),
+            Ok(_) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Err(Problem::new(Code::InternalError, "no free name was found; choose one yourself with PUT /v1/sessions/{name}"))
 }
 
-async fn view(app: &App, status: StatusCode, session: &Session) -> Response {
-    let size = spec_bytes(session.subject().model());
-    json::large_answer_with(app, status, size, SessionView::of(session)).await
+/// A session as it stands somewhere.
+pub async fn view(app: &App, status: StatusCode, session: &Session, live: &Live) -> Response {
+    view_as(app, status, session, session.name(), live).await
 }
 
-async fn created(app: &App, session: &Session) -> Response {
-    let mut response = view(app, StatusCode::CREATED, session).await;
+/// The same under the name that it had there.
+pub async fn view_as(app: &App, status: StatusCode, session: &Session, name: &SessionName, live: &Live) -> Response {
+    let size = spec_bytes(session.subject().model());
+    let response = json::large_answer_with(app, status, size, SessionView::of(session, name, live)).await;
+    tagged(response, live.tag)
+}
+
+/// A session that is new.
+pub async fn created(app: &App, session: &Session, live: &Live) -> Response {
+    let mut response = view(app, StatusCode::CREATED, session, live).await;
     if let Ok(location) = HeaderValue::try_from(format!("/v1/sessions/{}", session.name())) {
         response.headers_mut().insert(header::LOCATION, location);
     }
@@ -165,52 +194,65 @@ async fn created(app: &App, session: &Session) -> Response {
         (status = 200, description = "A page of sessions.", body = SessionList),
         responses::ListSessions))]
 pub async fn list(State(app): State<Arc<App>>, Query(page): Query<Page>) -> Result<Response, Problem> {
+    let limit = page_limit(&app, page.limit)?;
+    let after = page.after.as_deref().map(SessionName::parse).transpose();
+    let after = after.map_err(|error| Problem::new(Code::InvalidName, format!("the query's after: {error}")))?;
+    let (found, more) = app.registry.list(after.as_ref(), limit).await?;
+    let next = if more { found.last().map(|session| session.name.clone()) } else { None };
+    let entry = |SessionSummary { name, step, state, parameters }| SessionEntry { name, step, state, parameters };
+    Ok(json::answer(StatusCode::OK, &SessionList { sessions: found.into_iter().map(entry).collect(), next }))
+}
+
+/// Entries of a page, within what a page may have.
+pub fn page_limit(app: &App, limit: Option<u64>) -> Result<usize, Problem> {
     let most = app.limits().page;
-    let limit = page.limit.map_or(100.min(most), |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let limit = limit.map_or(100.min(most), |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     if limit == 0 || limit > most {
         let detail = format!("the query's limit: a whole number from 1 to {most} was expected");
         return Err(Problem::new(Code::NumberOutOfRange, detail));
     }
-    let after = page.after.as_deref().map(SessionName::parse).transpose();
-    let after = after.map_err(|error| Problem::new(Code::InvalidName, format!("the query's after: {error}")))?;
-    let (found, more) = app.registry.list(after.as_ref(), limit);
-    let next = if more { found.last().map(|session| session.name.clone()) } else { None };
-    let entry = |session: crate::session::SessionSummary| SessionEntry {
-        name: session.name,
-        step: session.step,
-        state: session.state,
-        parameters: session.parameters,
-    };
-    Ok(json::answer(StatusCode::OK, &SessionList { sessions: found.into_iter().map(entry).collect(), next }))
+    Ok(limit)
 }
 
 /// Show a session
 #[utoipa::path(get, path = "/v1/sessions/{name}", tag = "sessions", operation_id = "show_session",
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
     responses((status = 200, description = "What it is and where it stands.", body = SessionView), responses::ShowSession))]
-pub async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(&name)?)?;
-    Ok(view(&app, StatusCode::OK, &session).await)
+pub async fn show(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let session = app.registry.session(&session_name(&name)?).await?;
+    let live = session.live();
+    Ok(unless_known(&headers, live.tag, view(&app, StatusCode::OK, &session, &live)).await)
 }
 
 /// Delete a session
 #[utoipa::path(delete, path = "/v1/sessions/{name}", tag = "sessions", operation_id = "delete_session",
-    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), responses::ChangeHeaders),
     responses((status = 204, description = "It is gone."), responses::DeleteSession))]
-pub async fn delete(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
-    app.registry.delete(&session_name(&name)?)?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    conditions: Conditions,
+) -> Result<Response, Problem> {
+    let name = session_name(&name)?;
+    let work = async |terms| {
+        app.registry.delete(&name, terms).await?;
+        Ok(StatusCode::NO_CONTENT.into_response())
+    };
+    conditions.once(&app, work).await
 }
 
 impl SessionView {
-    fn of(session: &Session) -> Self {
-        let live = session.live();
+    fn of(session: &Session, name: &SessionName, live: &Live) -> Self {
         let model = session.subject().model();
         let spec = model.spec().clone();
         Self {
-            name: session.name().clone(),
-            step: live.step,
-            state: session.hash(&live),
+            name: name.clone(),
+            step: live.step(),
+            state: live.hash(),
             network: spec.network,
             loss: spec.loss,
             optimizer: spec.optimizer,

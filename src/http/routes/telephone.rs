@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::engine::cost::Extent;
-use crate::engine::model::Targets;
+use crate::engine::model::{ModelError, Targets};
 use crate::engine::pass::Pass;
 use crate::engine::schema;
 use crate::engine::telephone::{Telephone, Variant};
@@ -101,7 +101,7 @@ pub async fn play(State(app): State<Arc<App>>, Json(body): Json<DepthBody>) -> R
 
 async fn play_one(app: &App, game: Telephone, variant: Variant) -> Result<VariantDepth, Problem> {
     let spec = SubjectSpec { model: game.model(variant), data: None };
-    let subject = Arc::new(Subject::new(spec, app.limits())?);
+    let subject = Arc::new(Subject::new(spec, app.limits()).map_err(|error| too_large(&error))?);
     let (inputs, targets) = game.data();
     let request =
         PassRequest { inputs: Some(inputs), targets: Some(targets), detail: Detail::None, ..PassRequest::default() };
@@ -122,6 +122,12 @@ async fn play_one(app: &App, game: Telephone, variant: Variant) -> Result<Varian
     Ok(VariantDepth { name: variant, story: variant.story(), layers, verdict, because })
 }
 
+/// The game's network is made of a depth and a width: whatever is wrong with it is wrong with one of the two.
+fn too_large(error: &ModelError) -> Fault {
+    let pointer = if matches!(error, ModelError::TooManyLayers { .. }) { "/depth" } else { "/width" };
+    Fault::new(pointer, Code::NetworkTooLarge, error.to_string())
+}
+
 impl DepthBody {
     fn into_game(self) -> Result<(Telephone, Vec<Variant>), Fault> {
         let within = |field: &str, number: u64, least: u64, most: u64| {
@@ -138,6 +144,10 @@ impl DepthBody {
         if variants.is_empty() || variants.len() > Variant::ALL.len() {
             let detail = format!("1 to {} variants are played, not {}", Variant::ALL.len(), variants.len());
             return Err(Fault::new("/variants", Code::WrongShape, detail));
+        }
+        if let Some(at) = (1..variants.len()).find(|&at| variants[..at].contains(&variants[at])) {
+            let detail = "each variant is played once, and this one stands twice";
+            return Err(Fault::new(format!("/variants/{at}"), Code::WrongShape, detail));
         }
         Ok((Telephone { depth, width, seed }, variants))
     }

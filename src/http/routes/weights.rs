@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,8 +15,8 @@ use crate::engine::schema;
 use crate::engine::state::{LayerState, Replacement, Running, StateHash};
 use crate::engine::tensor::{Gradients, ParameterName, Parameters, Tensor};
 use crate::http::App;
-use crate::http::body::Json;
 use crate::http::code::Code;
+use crate::http::conditions::{Change, tagged, unless_known};
 use crate::http::extract::{Path, session_name};
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
@@ -154,10 +155,14 @@ objects!(WeightsBody, LayerWeightsBody, ParametersBody, RunningBody);
 #[utoipa::path(get, path = "/v1/sessions/{name}/weights", tag = "weights", operation_id = "read_weights",
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
     responses((status = 200, description = "The parameters of every layer.", body = WeightsView), responses::ReadWeights))]
-pub async fn read(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(&name)?)?;
-    let view = WeightsView::of(&session, &session.live());
-    Ok(answer(&app, &session, None, view).await)
+pub async fn read(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let session = app.registry.session(&session_name(&name)?).await?;
+    let live = session.live();
+    Ok(unless_known(&headers, live.tag, answer(&app, &session, session.name(), &live, None)).await)
 }
 
 /// Read one layer's parameters
@@ -168,30 +173,35 @@ pub async fn read(State(app): State<Arc<App>>, Path(name): Path<String>) -> Resu
 pub async fn read_layer(
     State(app): State<Arc<App>>,
     Path((name, layer)): Path<(String, String)>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(&name)?)?;
+    let session = app.registry.session(&session_name(&name)?).await?;
     let path = layer_path(&session, &layer)?;
-    let view = WeightsView::of_layer(&session, &session.live(), &path);
-    Ok(answer(&app, &session, Some(&path), view).await)
+    let live = session.live();
+    Ok(unless_known(&headers, live.tag, answer(&app, &session, session.name(), &live, Some(&path))).await)
 }
 
 /// Replace parameters
 ///
 /// The session is one step further; what the body does not name stays as it is.
 #[utoipa::path(put, path = "/v1/sessions/{name}/weights", tag = "weights", operation_id = "replace_weights",
-    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), responses::ChangeHeaders),
     request_body(content = WeightsBody, description = "The new values",
         example = json!({"layers": [{"name": "hidden", "parameters": {"weights": [[0.4, 0.3], [0.2, 0.5]]}}]})),
     responses((status = 200, description = "All parameters, after the change.", body = WeightsView), responses::ReplaceWeights))]
 pub async fn replace(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
-    Json(body): Json<WeightsBody>,
+    change: Change<WeightsBody>,
 ) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(&name)?)?;
-    let live = session.replace(body.into_replacements()?, app.limits(), app.registry.compute()).await?;
-    let view = WeightsView::of(&session, &live);
-    Ok(answer(&app, &session, None, view).await)
+    let name = session_name(&name)?;
+    let body = change.body;
+    let work = async |terms| {
+        let session = app.registry.session(&name).await?;
+        let live = session.replace(body.into_replacements()?, None, terms).await?;
+        Ok(answer(&app, &session, session.name(), &live, None).await)
+    };
+    change.conditions.once(&app, work).await
 }
 
 /// Replace one layer's parameters
@@ -199,7 +209,7 @@ pub async fn replace(
 /// The session is one step further; what the body does not name stays as it is.
 #[utoipa::path(put, path = "/v1/sessions/{name}/weights/{layer}", tag = "weights", operation_id = "replace_layer_weights",
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"),
-        ("layer" = inline(schema::Name), Path, description = "The layer's name", example = "hidden")),
+        ("layer" = inline(schema::Name), Path, description = "The layer's name", example = "hidden"), responses::ChangeHeaders),
     request_body(content = WeightsBody, description = "The new values, under this layer's name",
         example = json!({"layers": [{"name": "hidden", "parameters": {"weights": [[0.4, 0.3], [0.2, 0.5]]}}]})),
     responses((status = 200, description = "The parameters of this layer, after the change.", body = WeightsView),
@@ -207,24 +217,43 @@ pub async fn replace(
 pub async fn replace_layer(
     State(app): State<Arc<App>>,
     Path((name, layer)): Path<(String, String)>,
-    Json(body): Json<WeightsBody>,
+    change: Change<WeightsBody>,
 ) -> Result<Response, Problem> {
-    let session = app.registry.session(&session_name(&name)?)?;
-    let path = layer_path(&session, &layer)?;
-    if let Some(other) = body.layers.iter().position(|named| named.name != layer) {
-        let detail = format!("this path changes layer {layer} alone");
-        return Err(Fault::new(format!("/layers/{other}/name"), Code::UnknownLayer, detail).into());
-    }
-    let live = session.replace(body.into_replacements()?, app.limits(), app.registry.compute()).await?;
-    let view = WeightsView::of_layer(&session, &live, &path);
-    Ok(answer(&app, &session, Some(&path), view).await)
+    let name = session_name(&name)?;
+    let body = change.body;
+    let work = async |terms| {
+        let session = app.registry.session(&name).await?;
+        let path = layer_path(&session, &layer)?;
+        if let Some(other) = body.layers.iter().position(|named| named.name != layer) {
+            let detail = format!("this path changes layer {layer} alone");
+            return Err(Fault::new(format!("/layers/{other}/name"), Code::UnknownLayer, detail).into());
+        }
+        let layer = session.subject().model().at(&path).map(|named| named.name.clone());
+        let live = session.replace(body.into_replacements()?, layer, terms).await?;
+        Ok(answer(&app, &session, session.name(), &live, Some(&path)).await)
+    };
+    change.conditions.once(&app, work).await
+}
+
+/// What replacing parameters was answered with: those of one layer, or of all.
+pub async fn recalled(
+    app: &App,
+    session: &Session,
+    name: &SessionName,
+    live: &Live,
+    layer: Option<&LayerName>,
+) -> Result<Response, Problem> {
+    let path = layer.map(|layer| layer_path(session, layer.as_str())).transpose()?;
+    Ok(answer(app, session, name, live, path.as_ref()).await)
 }
 
 /// The answer, written where its size says: that of one layer or of all.
-async fn answer(app: &App, session: &Session, path: Option<&LayerPath>, view: WeightsView) -> Response {
+async fn answer(app: &App, session: &Session, name: &SessionName, live: &Live, path: Option<&LayerPath>) -> Response {
     let model = session.subject().model();
     let layer = path.and_then(|path| model.at(path)).map(std::slice::from_ref);
-    json::large_answer(app, parameters_bytes(layer.unwrap_or(model.layers())), view).await
+    let view = WeightsView::of(session, name, live, path);
+    let response = json::large_answer(app, parameters_bytes(layer.unwrap_or(model.layers())), view).await;
+    tagged(response, live.tag)
 }
 
 fn layer_path(session: &Session, layer: &str) -> Result<LayerPath, Problem> {
@@ -237,23 +266,14 @@ fn layer_path(session: &Session, layer: &str) -> Result<LayerPath, Problem> {
 }
 
 impl WeightsView {
-    fn of(session: &Session, live: &Live) -> Self {
-        Self {
-            session: session.name().clone(),
-            step: live.step,
-            state: session.hash(live),
-            layers: views(session.subject().model().layers(), live.state.layers()),
+    /// Of all layers, or of the one at a path with those inside of it.
+    fn of(session: &Session, name: &SessionName, live: &Live, path: Option<&LayerPath>) -> Self {
+        let mut layers = views(session.subject().model().layers(), live.state().layers());
+        for (depth, &index) in path.map(LayerPath::indices).unwrap_or_default().iter().enumerate() {
+            let found = if depth == 0 { layers } else { layers.swap_remove(0).layers };
+            layers = found.into_iter().skip(index).take(1).collect();
         }
-    }
-
-    /// Of the layer at a path alone, with those inside of it.
-    fn of_layer(session: &Session, live: &Live, path: &LayerPath) -> Self {
-        let mut view = Self::of(session, live);
-        for (depth, &index) in path.indices().iter().enumerate() {
-            let layers = if depth == 0 { view.layers } else { view.layers.swap_remove(0).layers };
-            view.layers = layers.into_iter().skip(index).take(1).collect();
-        }
-        view
+        Self { session: name.clone(), step: live.step(), state: live.hash(), layers }
     }
 }
 

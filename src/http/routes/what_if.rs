@@ -140,11 +140,12 @@ pub async fn answer(
     let (extent, limit) = (inspection.extent, app.limits().answer_bytes);
     let (asked, subject) = (overrides.clone(), Arc::clone(inspection.subject));
     let size = |cost: Cost| insight::bytes(subject.model(), cost);
-    let permitted = |cost: Cost| {
+    let permitted = |cost: Cost, _| {
         let bytes = size(cost);
         let too_large =
             SubjectError::AnswerTooLarge { part: "list of differences", bytes, limit, less: "forward alone" };
-        if bytes > limit { Err(too_large) } else { Ok(()) }
+        // The pass as it is and as it would be, and each number of the two beside the other.
+        if bytes > limit { Err(too_large) } else { Ok(2 * cost.multiply_adds + cost.numbers) }
     };
     let work = move |pass: &Pass, targets: Option<&Targets>| what_if(pass, targets, extent, &overrides);
     let (cost, differences) = inspection.run_if(request, permitted, work).await?;

@@ -161,6 +161,20 @@ pub fn bytes(model: &Model, top: u64) -> u64 {
     COUNT_BYTES + top * path
 }
 
+/// No search takes more than so much work over such a batch.
+pub fn work_at_most(model: &Model, examples: usize, top: u64) -> u64 {
+    // Every unit with every unit below, beside it and in the batch, whatever the kind of the layer.
+    let edges = |named: &&NamedLayer| {
+        let size = named.layer.size();
+        (size.outputs * (size.inputs + size.outputs + examples + 2)) as u64
+    };
+    let edges: u64 = model.all_layers().iter().map(edges).sum();
+    edges.saturating_mul(examples as u64 * (2 + KEPT * top))
+}
+
+/// Keeping one path among the heaviest takes about as long as so many multiplications.
+const KEPT: u64 = 32;
+
 /// A parameter's layer, wherever it stands, with what came into it.
 struct Place<'t> {
     up: &'t LayerForward,
@@ -170,8 +184,6 @@ struct Place<'t> {
 
 /// The chain rule for one weight. The trace has gone backward; `limits` bound the search for the heaviest paths.
 pub fn chain(trace: &Trace, request: &ChainRequest, limits: ChainLimits) -> Result<Chain, ChainError> {
-    /// Keeping one path among the heaviest takes about as long as so many multiplications.
-    const KEPT: u64 = 32;
     let examples = trace.forward.inputs.rows();
     let &ChainRequest { ref layer, parameter, ref index, example, top } = request;
     if example >= examples {

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::engine::layer::{LayerBackward, LayerForward};
 use crate::engine::matrix::Matrix;
 use crate::engine::name::LayerName;
-use crate::engine::tensor::{Named, WireName};
+use crate::engine::tensor::{Named, Tensor, WireName};
 use crate::engine::trace::Trace;
 
 /// A number of the backward pass below the smallest double that has all its digits, 2.2e-308.
@@ -19,7 +19,7 @@ pub struct Underflow {
     /// The layer
     pub layer: LayerName,
     /// Which of its quantities
-    pub quantity: &'static str,
+    pub quantity: String,
     /// Where in it
     pub index: Vec<usize>,
     /// What is left of the number
@@ -100,8 +100,12 @@ fn in_gradients(inputs: &Matrix, down: &LayerBackward) -> Option<Underflow> {
                 _ => false,
             };
             if is_subnormal(value) || (0..inputs.rows()).any(product) {
-                let quantity = "gradients";
-                return Some(Underflow { layer: down.name().clone(), quantity, index: vec![row, column], value });
+                let quantity = format!("gradients/{}", name.as_str());
+                let index = match gradient {
+                    Tensor::Vector(_) => vec![column],
+                    Tensor::Matrix(_) => vec![row, column],
+                };
+                return Some(Underflow { layer: down.name().clone(), quantity, index, value });
             }
         }
     }
@@ -112,9 +116,9 @@ fn first(
     values: &Matrix,
     faded: impl Fn(usize, usize) -> bool,
     layer: &LayerName,
-    quantity: &'static str,
+    quantity: &str,
 ) -> Option<Underflow> {
     let places = (0..values.rows()).flat_map(|n| (0..values.columns()).map(move |j| (n, j)));
     let (n, j) = places.into_iter().find(|&(n, j)| faded(n, j))?;
-    Some(Underflow { layer: layer.clone(), quantity, index: vec![n, j], value: values.at(n, j) })
+    Some(Underflow { layer: layer.clone(), quantity: quantity.to_owned(), index: vec![n, j], value: values.at(n, j) })
 }

@@ -1,5 +1,6 @@
 //! What a client claims: any part of a trace, its numbers rounded as they come.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
@@ -37,6 +38,33 @@ impl Claim {
         }
     }
 
+    /// Numbers, texts, arrays and objects in it, itself counted.
+    pub fn entries(&self) -> u64 {
+        match self {
+            Self::Number(_) | Self::Text(_) | Self::Nothing => 1,
+            Self::List(items) => 1 + items.iter().map(Self::entries).sum::<u64>(),
+            Self::Object(entries) => 1 + entries.iter().map(|(_, claim)| claim.entries()).sum::<u64>(),
+        }
+    }
+
+    /// The pointer of the first key that stands twice in its object: only one of the two could be judged.
+    pub fn repeated(&self) -> Option<String> {
+        match self {
+            Self::Object(entries) => {
+                let mut seen = HashSet::with_capacity(entries.len());
+                entries.iter().find_map(|(key, claim)| {
+                    let within = if seen.insert(key) { claim.repeated() } else { Some(String::new()) };
+                    within.map(|within| format!("/{}{within}", escaped(key)))
+                })
+            }
+            Self::List(items) => {
+                let within = |(at, item): (usize, &Self)| item.repeated().map(|within| format!("/{at}{within}"));
+                items.iter().enumerate().find_map(within)
+            }
+            _ => None,
+        }
+    }
+
     /// The numbers of one quantity; `None` where the arrays are ragged or hold something else.
     pub fn numbers(&self) -> Option<Numbers> {
         match self {
@@ -54,6 +82,11 @@ impl Claim {
             Self::Text(_) | Self::Object(_) => None,
         }
     }
+}
+
+/// A key as a part of a pointer (RFC 6901).
+pub fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
 }
 
 impl Numbers {
@@ -84,7 +117,8 @@ impl Numbers {
     /// How far each number may be off because it was rounded: half a unit of its last place, or a whole one from three
     /// digits on, for who computes with rounded numbers is off by a little more. Zeros at the end are not written in
     /// JSON: a number has as many decimals as the one next to it that has most, or as many digits as the one that has
-    /// most, whichever is coarser. Whole numbers alone have as many decimals as there are `elsewhere` in the claim, and
+    /// most, whichever is coarser. But one that lacks two decimals or more has been rounded by itself, for two zeros at
+    /// the end are rare: it has those that it shows, if it shows any. Whole numbers alone have as many decimals as there are `elsewhere` in the claim, and
     /// are exact where there are none.
     pub fn rounding(&self, elsewhere: i32) -> Vec<f64> {
         let written: Vec<(i32, i32)> = self.values.iter().map(|value| value.map_or((0, 0), shortest)).collect();
@@ -95,7 +129,8 @@ impl Numbers {
             let Some(value) = value.filter(|_| most_decimals > 0) else { return 0.0 };
             let before_the_point = digits - decimals;
             let by_digits = most_digits - before_the_point;
-            let meant = if whole || value == 0.0 { most_decimals } else { most_decimals.min(by_digits) };
+            let by_itself = if (1..=most_decimals - 2).contains(&decimals) { decimals } else { most_decimals };
+            let meant = if whole || value == 0.0 { most_decimals } else { most_decimals.min(by_digits).min(by_itself) };
             let units = if value == 0.0 || before_the_point + meant < DIGITS { 0.5 } else { 1.0 };
             units * power_of_ten(-meant)
         };

@@ -1,10 +1,14 @@
 //! A claim against a trace: quantity by quantity, in the order of computation, in either sign convention.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::Serialize;
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use super::claim::{Claim, Numbers};
+use super::claim::{Claim, Numbers, escaped};
+use crate::engine::layer::{LayerBackward, LayerForward};
+use crate::engine::name::LayerName;
 use crate::engine::schema;
 use crate::engine::trace::{Trace, Values};
 use crate::limits::SEED_MAX;
@@ -19,15 +23,25 @@ pub(super) struct Quantity {
     pub values: Vec<f64>,
 }
 
+/// Where a quantity stands, and how large it is.
+struct Outline {
+    pointer: String,
+    shape: Vec<usize>,
+}
+
 /// What a client claims of one quantity.
 #[derive(Clone, Debug)]
 pub(super) struct Claimed {
-    /// Which quantity, by its place among the trace's
+    /// Which quantity, by its place among those that are claimed at all
     pub which: usize,
     pub numbers: Numbers,
     /// How far each may be off because it was rounded, once the whole claim is known
     pub rounding: Vec<f64>,
 }
+
+/// The quantities that a claim is about, by their pointers: no others are kept of any pass.
+#[derive(Default)]
+pub(super) struct Wanted(HashSet<String>);
 
 /// Why a claim cannot be compared; pointers are into the claim.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -35,6 +49,8 @@ pub(super) struct Claimed {
 pub enum ClaimError {
     #[error("the trace has nothing of that name here")]
     Unknown { pointer: String },
+    #[error("the same key stands twice in one object; one of the two would be lost")]
+    Repeated { pointer: String },
     #[error("the trace has {expected} here (examples × units, in × out), and this is {got}")]
     Shape { pointer: String, expected: String, got: String },
     #[error("the claim has no number that could be compared")]
@@ -70,49 +86,49 @@ pub(super) struct Convention {
     pub gradients: f64,
 }
 
-/// The trace's own first. Uphill errors with downhill gradients would be a mistake.
-pub(super) const CONVENTIONS: [Convention; 3] = [
+/// The trace's own first. Everyone may choose a sign for errors and deltas, and one for gradients: the change tells
+/// whether the two go together. Errors of one sign beside deltas of the other are a mistake.
+pub(super) const CONVENTIONS: [Convention; 4] = [
     Convention { blame: 1.0, gradients: 1.0 },
     Convention { blame: -1.0, gradients: 1.0 },
     Convention { blame: 1.0, gradients: -1.0 },
+    Convention { blame: -1.0, gradients: -1.0 },
 ];
 
-/// Texts and settings of a trace that are not numbers to be judged.
-const NOT_JUDGED: [&str; 14] = [
-    "format",
-    "session",
-    "step",
-    "name",
-    "kind",
-    "activation",
-    "optimizer",
-    "statistics",
-    "epsilon",
-    "rate",
-    "momentum",
-    "timestep",
-    "state_hash",
-    "shortcut_kind",
-];
-
-/// All quantities in the order of computation.
-pub(super) fn quantities(trace: &Trace) -> Vec<Quantity> {
-    let mut all = vec![];
-    trace.walk(&mut |place, values| {
-        let (shape, values) = match values {
-            Values::Scalar(value) => (vec![], vec![value]),
-            Values::Vector(values) => (vec![values.len()], values.to_vec()),
-            Values::Matrix(matrix) => (vec![matrix.rows(), matrix.columns()], matrix.values().to_vec()),
-        };
-        all.push(Quantity { pointer: place.to_string(), shape, values });
-    });
-    all
+impl Wanted {
+    /// Those quantities of a trace, in the order of computation.
+    pub fn of(&self, trace: &Trace) -> Vec<Quantity> {
+        let mut all = vec![];
+        trace.walk(&mut |place, values| {
+            let pointer = place.to_string();
+            if self.0.contains(&pointer) {
+                let values_kept = match values {
+                    Values::Scalar(value) => vec![value],
+                    Values::Vector(values) => values.to_vec(),
+                    Values::Matrix(matrix) => matrix.values().to_vec(),
+                };
+                all.push(Quantity { pointer, shape: shape(values), values: values_kept });
+            }
+        });
+        all
+    }
 }
 
-/// Everything that a claim says of a trace's quantities, in the order of computation.
-pub(super) fn claimed(claim: &Claim, trace: &Trace, quantities: &[Quantity]) -> Result<Vec<Claimed>, ClaimError> {
+fn shape(values: Values) -> Vec<usize> {
+    match values {
+        Values::Scalar(_) => vec![],
+        Values::Vector(values) => vec![values.len()],
+        Values::Matrix(matrix) => vec![matrix.rows(), matrix.columns()],
+    }
+}
+
+/// Everything that a claim says of a trace's quantities, in the order of computation, and which quantities these are.
+pub(super) fn claimed(claim: &Claim, trace: &Trace) -> Result<(Vec<Claimed>, Wanted), ClaimError> {
+    if let Some(pointer) = claim.repeated() {
+        return Err(ClaimError::Repeated { pointer });
+    }
+    let places = Places::of(trace);
     let mut found = vec![];
-    let places = Places { quantities, names: names(trace) };
     places.collect(claim, "", "", &mut found)?;
     if found.iter().all(|claimed: &Claimed| claimed.numbers.values.iter().all(Option::is_none)) {
         return Err(ClaimError::Empty);
@@ -122,45 +138,56 @@ pub(super) fn claimed(claim: &Claim, trace: &Trace, quantities: &[Quantity]) -> 
         claimed.rounding = claimed.numbers.rounding(decimals);
     }
     found.sort_by_key(|claimed| claimed.which);
-    Ok(found)
-}
-
-/// The pointer and the name of every layer, in every section.
-fn names(trace: &Trace) -> Vec<(String, String)> {
-    use crate::engine::layer::{LayerBackward, LayerForward};
-    fn up(layers: &[LayerForward], at: &str, all: &mut Vec<(String, String)>) {
-        for (index, layer) in layers.iter().enumerate() {
-            let at = format!("{at}/layers/{index}");
-            up(layer.inner(), &at, all);
-            all.push((at, layer.name().to_string()));
-        }
+    let mut which: Vec<usize> = found.iter().map(|claimed| claimed.which).collect();
+    which.dedup();
+    for claimed in &mut found {
+        claimed.which = which.partition_point(|&before| before < claimed.which);
     }
-    fn down(layers: &[LayerBackward], at: &str, all: &mut Vec<(String, String)>) {
-        for (index, layer) in layers.iter().enumerate() {
-            let at = format!("{at}/layers/{index}");
-            down(layer.inner(), &at, all);
-            all.push((at, layer.name().to_string()));
+    let wanted = which.into_iter().map(|which| places.outlines[which].pointer.clone()).collect();
+    Ok((found, Wanted(wanted)))
+}
+
+/// What a trace has and where, to be looked up by pointer.
+struct Places {
+    outlines: Vec<Outline>,
+    /// Each quantity's place among the outlines
+    quantities: HashMap<String, usize>,
+    /// Whatever holds quantities or layers
+    parts: HashSet<String>,
+    layers: HashSet<String>,
+    /// A list of layers and a name in it, with a space between the two: where that layer stands
+    named: HashMap<String, String>,
+}
+
+impl Places {
+    fn of(trace: &Trace) -> Self {
+        let mut outlines = vec![];
+        trace.walk(&mut |place, values| outlines.push(Outline { pointer: place.to_string(), shape: shape(values) }));
+        let quantities = outlines.iter().enumerate().map(|(which, outline)| (outline.pointer.clone(), which)).collect();
+        let mut places =
+            Self { outlines, quantities, parts: HashSet::new(), layers: HashSet::new(), named: HashMap::new() };
+        for (at, name) in layers(trace) {
+            if let Some((list, _)) = at.rsplit_once('/') {
+                places.named.entry(format!("{list} {name}")).or_insert_with(|| at.clone());
+            }
+            places.layers.insert(at);
         }
+        let pointers = places.outlines.iter().map(|outline| &outline.pointer).chain(&places.layers);
+        for pointer in pointers {
+            let mut part = &pointer[..];
+            while places.parts.insert(part.to_owned())
+                && let Some((outer, _)) = part.rsplit_once('/')
+            {
+                part = outer;
+            }
+        }
+        places
     }
-    let mut all = vec![];
-    up(&trace.forward.layers, "/forward", &mut all);
-    let backward = trace.backward.as_ref().map_or(&[][..], |backward| &backward.layers);
-    down(backward, "/backward", &mut all);
-    // The update lists its layers as the backward pass does.
-    down(backward, "/update", &mut all);
-    all
-}
 
-struct Places<'q> {
-    quantities: &'q [Quantity],
-    names: Vec<(String, String)>,
-}
-
-impl Places<'_> {
     /// `at` is the place in the trace, `here` the place in the claim: they differ where a layer is found by its name.
     fn collect(&self, claim: &Claim, at: &str, here: &str, found: &mut Vec<Claimed>) -> Result<(), ClaimError> {
-        if let Some(which) = self.quantities.iter().position(|quantity| quantity.pointer == at) {
-            found.push(self.claimed(which, claim, here)?);
+        if let Some(&which) = self.quantities.get(at) {
+            found.extend(self.claimed(which, claim, here)?);
             return Ok(());
         }
         let unknown = || ClaimError::Unknown { pointer: here.to_owned() };
@@ -168,11 +195,13 @@ impl Places<'_> {
             Claim::Nothing => Ok(()),
             Claim::Number(_) | Claim::Text(_) => Err(unknown()),
             Claim::Object(entries) => {
-                let is_part = |at: &str| self.quantities.iter().any(|q| q.pointer.starts_with(&format!("{at}/")));
-                for (key, claim) in entries.iter().filter(|(key, _)| !NOT_JUDGED.contains(&key.as_str())) {
-                    let (at, here) = (format!("{at}/{key}"), format!("{here}/{key}"));
-                    let known = is_part(&at) || self.quantities.iter().any(|quantity| quantity.pointer == at);
-                    if !known && self.names.iter().all(|(pointer, _)| !pointer.starts_with(&at)) {
+                for (key, claim) in entries {
+                    let deeper = |outer: &str| format!("{outer}/{}", escaped(key));
+                    if self.is_setting(at, key, claim) {
+                        continue;
+                    }
+                    let (at, here) = (deeper(at), deeper(here));
+                    if !self.parts.contains(&at) {
                         return Err(ClaimError::Unknown { pointer: here });
                     }
                     self.collect(claim, &at, &here, found)?;
@@ -182,8 +211,9 @@ impl Places<'_> {
             Claim::List(items) => {
                 for (index, item) in items.iter().enumerate() {
                     let here = format!("{here}/{index}");
-                    let layer =
-                        self.layer(at, index, item).ok_or_else(|| ClaimError::Unknown { pointer: here.clone() })?;
+                    let Some(layer) = self.layer(at, index, item) else {
+                        return Err(ClaimError::Unknown { pointer: here });
+                    };
                     self.collect(item, &layer, &here, found)?;
                 }
                 Ok(())
@@ -191,39 +221,76 @@ impl Places<'_> {
         }
     }
 
-    /// A layer by its name, or by its place where the claim gives it none.
-    fn layer(&self, list: &str, index: usize, item: &Claim) -> Option<String> {
-        let by_place = format!("{list}/{index}");
-        match item.get("name") {
-            Some(Claim::Text(name)) => {
-                let mut siblings =
-                    self.names.iter().filter(|(at, _)| at.rsplit_once('/').is_some_and(|(l, _)| l == list));
-                siblings.find(|(_, known)| known == name).map(|(at, _)| at.clone())
-            }
-            _ => self.names.iter().find(|(at, _)| *at == by_place).map(|(at, _)| at.clone()),
-        }
+    /// Whether this is one of the texts and settings of a trace that are no numbers to be judged, in its own place: a
+    /// quantity cannot hide behind the name of one.
+    fn is_setting(&self, at: &str, key: &str, claim: &Claim) -> bool {
+        let known: &[&str] = match at {
+            "" => &["format", "session", "step"],
+            "/loss" => &["kind"],
+            "/update" => &["optimizer", "timestep"],
+            _ if self.layers.contains(at) => match at.split('/').nth(1) {
+                Some("forward") => &["name", "kind", "activation", "statistics", "epsilon", "rate"],
+                Some("backward") => &["name", "kind"],
+                _ => &["name"],
+            },
+            _ if at.strip_suffix("/running").is_some_and(|layer| self.layers.contains(layer)) => &["momentum"],
+            _ => &[],
+        };
+        let simple = !matches!(claim, Claim::List(_) | Claim::Object(_));
+        known.contains(&key) && (simple || key == "optimizer")
     }
 
-    fn claimed(&self, which: usize, claim: &Claim, here: &str) -> Result<Claimed, ClaimError> {
-        let quantity = &self.quantities[which];
+    /// A layer by its name, or by its place where the claim gives it none.
+    fn layer(&self, list: &str, index: usize, item: &Claim) -> Option<String> {
+        if let Some(Claim::Text(name)) = item.get("name") {
+            return self.named.get(&format!("{list} {name}")).cloned();
+        }
+        Some(format!("{list}/{index}")).filter(|at| self.layers.contains(at))
+    }
+
+    /// What is claimed of one quantity; nothing where null stands for all of it.
+    fn claimed(&self, which: usize, claim: &Claim, here: &str) -> Result<Option<Claimed>, ClaimError> {
+        let expected = &self.outlines[which].shape;
         let shape = |shape: &[usize]| match shape {
             [] => "a single number".to_owned(),
             shape => shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × "),
         };
-        let wrong = |got: String| ClaimError::Shape { pointer: here.to_owned(), expected: shape(&quantity.shape), got };
+        let wrong = |got: String| ClaimError::Shape { pointer: here.to_owned(), expected: shape(expected), got };
         let numbers = claim.numbers().ok_or_else(|| wrong("none, or ragged".into()))?;
-        let nothing = numbers.values == [None];
-        let transposed = quantity.shape.iter().rev().eq(&numbers.shape);
-        if !numbers.fits(&quantity.shape) && !transposed && !nothing {
+        if numbers.values == [None] {
+            return Ok(None);
+        }
+        let transposed = expected.iter().rev().eq(&numbers.shape);
+        if !numbers.fits(expected) && !transposed {
             return Err(wrong(shape(&numbers.shape)));
         }
-        let numbers = if nothing {
-            Numbers { shape: quantity.shape.clone(), values: vec![None; quantity.values.len()] }
-        } else {
-            numbers
-        };
-        Ok(Claimed { which, numbers, rounding: vec![] })
+        Ok(Some(Claimed { which, numbers, rounding: vec![] }))
     }
+}
+
+/// The pointer and the name of every layer, in every section.
+fn layers(trace: &Trace) -> Vec<(String, LayerName)> {
+    fn up(layers: &[LayerForward], at: &str, all: &mut Vec<(String, LayerName)>) {
+        for (index, layer) in layers.iter().enumerate() {
+            let at = format!("{at}/layers/{index}");
+            up(layer.inner(), &at, all);
+            all.push((at, layer.name().clone()));
+        }
+    }
+    fn down(layers: &[LayerBackward], at: &str, all: &mut Vec<(String, LayerName)>) {
+        for (index, layer) in layers.iter().enumerate() {
+            let at = format!("{at}/layers/{index}");
+            down(layer.inner(), &at, all);
+            all.push((at, layer.name().clone()));
+        }
+    }
+    let mut all = vec![];
+    up(&trace.forward.layers, "/forward", &mut all);
+    let backward = trace.backward.as_ref().map_or(&[][..], |backward| &backward.layers);
+    down(backward, "/backward", &mut all);
+    // The update lists its layers as the backward pass does.
+    down(backward, "/update", &mut all);
+    all
 }
 
 impl Convention {

@@ -14,11 +14,13 @@ use utoipa::ToSchema;
 pub use claim::Claim;
 pub use compare::{ClaimError, FirstWrong};
 
+use crate::engine::cost::Cost;
 use crate::engine::model::Targets;
 use crate::engine::pass::{Pass, PassError};
 use crate::engine::schema;
-use compare::{CONVENTIONS, Claimed, Convention, Quantity, claimed, first_wrong, quantities};
-use mistakes::{MISTAKES, Mistake};
+use crate::limits::Limits;
+use compare::{CONVENTIONS, Claimed, Convention, Quantity, claimed, first_wrong};
+use mistakes::{MISTAKES, Mistake, Scene};
 
 /// How far an unrounded number may be off, relative to the largest of its quantity, if the client does not say.
 pub const TOLERANCE: f64 = 1e-9;
@@ -87,11 +89,39 @@ pub enum GradeError {
     Pass(#[from] PassError),
 }
 
+/// The work of grading so many entries of a claim against a step of that cost, in multiply-adds: in every pass each is
+/// compared in every convention, which takes about as long as so many multiplications.
+pub fn work(step: Cost, entries: u64) -> u64 {
+    const COMPARED: u64 = 16;
+    step.multiply_adds.saturating_add(entries.saturating_mul(COMPARED)).saturating_mul(PASSES)
+}
+
+/// The numbers that grading holds at once: one pass's with what a mistake looks at of it, and of the claim what was
+/// read, what was meant, how it was rounded, what is right and what the mistake gives. Each way of making a mistake is
+/// gone before the next one is tried.
+pub fn numbers(step: Cost, entries: u64) -> u64 {
+    step.numbers.saturating_mul(2).saturating_add(entries.saturating_mul(8))
+}
+
+/// In how many ways the known mistakes are made in such a step; each takes one pass at the most.
+pub fn ways(pass: &Pass, targets: &Targets, limits: &Limits) -> usize {
+    let scene = Scene { pass, targets, right: &[], wanted: &compare::Wanted::default(), clip: None, limits };
+    MISTAKES.iter().map(|mistake| mistake.ways(&scene).len()).sum()
+}
+
 /// Judges a claim about the step that this pass would make. Nothing changes.
-pub fn grade(pass: &Pass, targets: &Targets, claim: &Claim, tolerance: f64) -> Result<Grade, GradeError> {
+pub fn grade(
+    pass: &Pass,
+    targets: &Targets,
+    claim: &Claim,
+    tolerance: f64,
+    limits: &Limits,
+) -> Result<Grade, GradeError> {
     let (trace, _) = pass.step(targets)?;
-    let right = quantities(&trace);
-    let claimed = claimed(claim, &trace, &right)?;
+    let (claimed, wanted) = claimed(claim, &trace)?;
+    let right = wanted.of(&trace);
+    let clip = trace.update.as_ref().and_then(|update| update.clip);
+    drop(trace);
     let numbers = claimed.iter().flat_map(|claimed| &claimed.numbers.values);
     let compared = numbers.filter(|value| value.is_some()).count();
     let judged = CONVENTIONS.map(|convention| (convention, first_wrong(&right, &claimed, convention, tolerance)));
@@ -103,9 +133,10 @@ pub fn grade(pass: &Pass, targets: &Targets, claim: &Claim, tolerance: f64) -> R
     let place = |wrong: &Option<(usize, FirstWrong)>| wrong.as_ref().map_or(0, |(which, _)| *which);
     let (first, others) = (&judged[0], &judged[1..]);
     let best = others.iter().fold(first, |best, next| if place(&next.1) > place(&best.1) { next } else { best });
+    let scene = Scene { pass, targets, right: &right, wanted: &wanted, clip, limits };
     let made = |mistake: &&Mistake| {
-        let mut ways = mistake.ways(pass, targets, &trace).into_iter();
-        ways.any(|way| same_shapes(&way, &right) && agrees(&way, &claimed, tolerance))
+        let mut ways = mistake.ways(&scene).into_iter().filter_map(|way| way());
+        ways.any(|way| same_quantities(&way, &right) && agrees(&way, &claimed, tolerance))
     };
     let mistakes = MISTAKES.iter().filter(made).map(Mistake::view).collect();
     Ok(Grade {
@@ -122,7 +153,7 @@ fn agrees(quantities: &[Quantity], claimed: &[Claimed], tolerance: f64) -> bool 
 }
 
 /// A mistake leaves every quantity where it is; only its numbers, or the order of its axes, are others.
-fn same_shapes(way: &[Quantity], right: &[Quantity]) -> bool {
+fn same_quantities(way: &[Quantity], right: &[Quantity]) -> bool {
     way.len() == right.len() && way.iter().zip(right).all(|(a, b)| a.pointer == b.pointer)
 }
 

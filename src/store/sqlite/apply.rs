@@ -45,14 +45,14 @@ pub(super) async fn why_not_appended(db: &mut SqliteConnection, log: LogId) -> R
 
 async fn create(db: &mut SqliteConnection, log: &Log, entry: &Entry) -> Result<Option<Conflict>, Error> {
     let insert = sqlx::query(
-        "INSERT INTO logs (id, tenant, name, named, origin, origin_at) SELECT ?1, ?2, ?3, 1, ?4, ?5
+        "INSERT INTO logs (id, tenant, name, named, origin, origin_at, size) SELECT ?1, ?2, ?3, 1, ?4, ?5, ?6
          WHERE NOT EXISTS (SELECT 1 FROM logs WHERE tenant = ?2 AND name = ?3 AND named = 1)
            AND NOT EXISTS (SELECT 1 FROM logs WHERE id = ?1)
            AND (?4 IS NULL OR EXISTS (SELECT 1 FROM logs WHERE id = ?4 AND named = 1))",
     );
     let insert = insert.bind(&log.id.0[..]).bind(&log.tenant).bind(&log.name);
     let insert = insert.bind(log.origin.map(|origin| origin.log.0.to_vec()));
-    let insert = insert.bind(log.origin.map(|origin| step(origin.at)));
+    let insert = insert.bind(log.origin.map(|origin| step(origin.at))).bind(step(log.size));
     if insert.execute(&mut *db).await?.rows_affected() == 0 {
         let taken = sqlx::query(
             "SELECT EXISTS (SELECT 1 FROM logs WHERE tenant = ?1 AND name = ?2 AND named = 1)

@@ -15,7 +15,7 @@ macro_rules! head {
 /// The columns of a log.
 macro_rules! log {
     () => {
-        "l.id, l.tenant, l.name, l.origin, l.origin_at"
+        "l.id, l.tenant, l.name, l.origin, l.origin_at, l.size"
     };
 }
 
@@ -78,7 +78,8 @@ pub(super) fn to_log(row: &SqliteRow) -> Result<Log, Error> {
         None => None,
     };
     let id = LogId(fixed(row.try_get("id")?)?);
-    Ok(Log { id, tenant: row.try_get("tenant")?, name: row.try_get("name")?, origin })
+    let size = number(row, "size")?;
+    Ok(Log { id, tenant: row.try_get("tenant")?, name: row.try_get("name")?, origin, size })
 }
 
 pub(super) fn to_head(row: &SqliteRow) -> Result<Head, Error> {

@@ -26,6 +26,7 @@ const VERSIONS: [(i64, &str, &str); 1] = [(
         named INTEGER NOT NULL CHECK (named IN (0, 1)),
         origin BLOB REFERENCES logs (id),
         origin_at INTEGER,
+        size INTEGER NOT NULL CHECK (size >= 0),
         CHECK ((origin IS NULL) = (origin_at IS NULL))
     ) STRICT, WITHOUT ROWID;
     CREATE UNIQUE INDEX logs_by_name ON logs (tenant, name) WHERE named = 1;

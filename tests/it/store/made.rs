@@ -21,7 +21,7 @@ pub fn log(name: &str) -> Log {
 
 /// A new log of a tenant.
 pub fn log_of(tenant: &str, name: &str) -> Log {
-    Log { id: LogId(fresh()), tenant: tenant.to_owned(), name: name.to_owned(), origin: None }
+    Log { id: LogId(fresh()), tenant: tenant.to_owned(), name: name.to_owned(), origin: None, size: 17 }
 }
 
 /// A new log that goes on from another.

@@ -6,6 +6,7 @@ mod files;
 mod keeping;
 mod logs;
 mod made;
+mod postgres;
 mod racing;
 
 use std::any::Any;
@@ -80,3 +81,4 @@ macro_rules! holds_to_the_laws {
 
 holds_to_the_laws!(memory, super::in_memory);
 holds_to_the_laws!(sqlite, super::in_sqlite);
+holds_to_the_laws!(in_postgres, super::postgres::empty);

@@ -6,27 +6,29 @@ mod passes;
 mod updates;
 
 use super::MistakeView;
-use super::compare::Quantity;
+use super::compare::{Quantity, Wanted};
 use super::imitation::{Seen, Spot, imitate};
-use crate::engine::layer::LayerKind;
 use crate::engine::matrix::Matrix;
 use crate::engine::model::{Model, Targets};
-use crate::engine::name::LayerPath;
+use crate::engine::optimizer::Clip;
 use crate::engine::pass::Pass;
 use crate::engine::spec::ModelSpec;
 use crate::engine::tap::ValuesMut;
-use crate::engine::trace::Trace;
 use crate::limits::Limits;
 use passes::{
-    bias_forgotten, half_forgotten, sign_flipped, slopes, softmax_forgotten, sum_instead_of_mean, weights_transposed,
+    bias_forgotten, half_forgotten, sign_flipped, signs_mixed, slopes, softmax_forgotten, sum_instead_of_mean,
+    weights_transposed,
 };
 use updates::{
     bias_correction_forgotten, bias_updated_per_weight, momentum_forgotten, updated_before_blame,
     weight_decay_forgotten, with_learning_rate,
 };
 
-/// All quantities of a step that was made with a mistake.
-type Way = Vec<Quantity>;
+/// The wanted quantities of a step that was made with a mistake; nothing where it cannot be made.
+type Outcome = Option<Vec<Quantity>>;
+
+/// A way of making a mistake, which makes it when it is called: one step's numbers at a time are enough.
+pub(super) type Way<'s> = Box<dyn FnOnce() -> Outcome + 's>;
 
 /// A mistake that has a name.
 pub(super) struct Mistake {
@@ -34,14 +36,19 @@ pub(super) struct Mistake {
     title: &'static str,
     explanation: &'static str,
     /// Every way of making it that this network permits
-    make: fn(&Scene) -> Vec<Option<Way>>,
+    make: for<'s> fn(&'s Scene<'s>) -> Vec<Way<'s>>,
 }
 
 /// The step that is imitated.
 pub(super) struct Scene<'a> {
-    pass: &'a Pass<'a>,
-    targets: &'a Targets,
-    trace: &'a Trace,
+    pub pass: &'a Pass<'a>,
+    pub targets: &'a Targets,
+    /// The wanted quantities of the step without a mistake
+    pub right: &'a [Quantity],
+    pub wanted: &'a Wanted,
+    /// How much gradients are made smaller in the step without a mistake
+    pub clip: Option<Clip>,
+    pub limits: &'a Limits,
 }
 
 impl Mistake {
@@ -49,9 +56,9 @@ impl Mistake {
         MistakeView { code: self.code, title: self.title, explanation: self.explanation }
     }
 
-    /// The step's quantities in every way of making this mistake.
-    pub fn ways(&self, pass: &Pass, targets: &Targets, trace: &Trace) -> Vec<Vec<Quantity>> {
-        (self.make)(&Scene { pass, targets, trace }).into_iter().flatten().collect()
+    /// Every way of making this mistake in a step.
+    pub fn ways<'s>(&self, scene: &'s Scene<'s>) -> Vec<Way<'s>> {
+        (self.make)(scene)
     }
 }
 
@@ -63,6 +70,13 @@ pub(super) const MISTAKES: &[Mistake] = &[
         explanation: "The numbers are those of a step uphill, or of blame that changes its sign on the way: \
             with error = y − ŷ the change is +η·δ·x, with the gradient ∂E/∂w it is −η·∂E/∂w.",
         make: sign_flipped,
+    },
+    Mistake {
+        code: "signs_mixed",
+        title: "Errors and deltas point in different directions",
+        explanation: "Errors are of one sign and deltas of the other. Either may point downhill or uphill, but both \
+            the same way: δ = error·f′(a).",
+        make: signs_mixed,
     },
     Mistake {
         code: "slope_forgotten",
@@ -177,30 +191,30 @@ impl Where {
     fn holds(self, spot: &Spot) -> bool {
         match self {
             Self::Everywhere => true,
-            Self::OutputAlone => spot.last,
-            Self::HiddenAlone => !spot.last,
+            Self::OutputAlone => spot.output,
+            Self::HiddenAlone => !spot.output,
         }
     }
 }
 
 impl Scene<'_> {
     /// The step with a mistake in it.
-    fn imitate(&self, mut tamper: impl FnMut(&Spot, &Seen, &mut ValuesMut)) -> Option<Way> {
-        imitate(self.pass, self.targets, &mut tamper)
+    fn imitate<'s>(&'s self, mut tamper: impl FnMut(&Spot, &Seen, &mut ValuesMut) + 's) -> Way<'s> {
+        Box::new(move || imitate(self.pass, self.targets, self.wanted, &mut tamper))
     }
 
     /// The step of another model from the same state.
-    fn with_model(
-        &self,
-        change: impl FnOnce(&mut ModelSpec),
-        tamper: impl FnMut(&Spot, &Seen, &mut ValuesMut),
-    ) -> Option<Way> {
-        let mut spec = self.pass.model.spec().clone();
-        change(&mut spec);
-        let model = Model::new(spec, &Limits::default()).ok()?;
-        let pass = Pass { model: &model, ..*self.pass };
-        let mut tamper = tamper;
-        imitate(&pass, self.targets, &mut tamper)
+    fn with_model<'s>(
+        &'s self,
+        change: impl FnOnce(&mut ModelSpec) + 's,
+        mut tamper: impl FnMut(&Spot, &Seen, &mut ValuesMut) + 's,
+    ) -> Way<'s> {
+        Box::new(move || {
+            let mut spec = self.pass.model.spec().clone();
+            change(&mut spec);
+            let model = Model::new(spec, self.limits).ok()?;
+            imitate(&Pass { model: &model, ..*self.pass }, self.targets, self.wanted, &mut tamper)
+        })
     }
 
     fn learning_rate(&self) -> f64 {
@@ -218,19 +232,4 @@ fn replace(values: &mut ValuesMut, with: &Matrix) {
     if values.all().len() == with.values().len() {
         values.all().copy_from_slice(with.values());
     }
-}
-
-/// A quantity of the way down of a dense layer, by its path from below.
-fn at_layer<'s>(seen: &'s Seen, model: &Model, layer: &[usize], name: &str) -> Option<&'s Matrix> {
-    let mut level = model.layers();
-    let mut from_the_top = vec![];
-    for (depth, &index) in layer.iter().enumerate() {
-        let named = level.get(index)?;
-        if depth + 1 == layer.len() && named.layer.kind() != LayerKind::Dense {
-            return None;
-        }
-        from_the_top.push(level.len() - 1 - index);
-        level = named.layer.inner();
-    }
-    seen.get(&format!("/backward{}/{name}", LayerPath::new(from_the_top)))
 }

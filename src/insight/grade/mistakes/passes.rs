@@ -1,6 +1,6 @@
 //! Mistakes of the two passes: on the way up, in the loss, and on the way down.
 
-use super::{Scene, WHERE, Way, at_layer, replace, scale};
+use super::{Scene, WHERE, Way, replace, scale};
 use crate::engine::activation::Activation;
 use crate::engine::loss::Loss;
 use crate::engine::math::ln;
@@ -8,22 +8,22 @@ use crate::engine::matrix::{Matrix, sum};
 use crate::engine::model::Model;
 use crate::engine::spec::{LayerKindSpec, ModelSpec};
 use crate::engine::tap::ValuesMut;
-use crate::insight::grade::compare::{Quantity, quantities};
-use crate::insight::grade::imitation::{Seen, Spot};
+use crate::insight::grade::compare::Quantity;
+use crate::insight::grade::imitation::{Seen, Spot, on_the_way_down};
 
-pub(super) fn sign_flipped(scene: &Scene) -> Vec<Option<Way>> {
+pub(super) fn sign_flipped<'s>(scene: &'s Scene<'s>) -> Vec<Way<'s>> {
     let change = scene.imitate(|spot, _, values| {
         if spot.section == "update" && spot.name.last() == Some(&"change") {
             scale(values, -1.0);
         }
     });
     let from_the_loss = scene.imitate(|spot, _, values| {
-        if spot.is("backward", &["errors"]) && spot.last {
+        if spot.is("backward", &["errors"]) && spot.top {
             scale(values, -1.0);
         }
     });
     let on_the_way = scene.imitate(|spot, _, values| {
-        if spot.is("backward", &["errors"]) && !spot.last {
+        if spot.crossed().is_some() {
             scale(values, -1.0);
         }
     });
@@ -38,11 +38,21 @@ pub(super) fn sign_flipped(scene: &Scene) -> Vec<Option<Way>> {
     [change, from_the_loss, on_the_way].into_iter().chain(gradients).collect()
 }
 
+/// Nothing but the signs of what is told: the step itself is right.
+pub(super) fn signs_mixed<'s>(scene: &'s Scene<'s>) -> Vec<Way<'s>> {
+    let turned = |quantity: &Quantity| {
+        let is_delta = quantity.pointer.starts_with("/backward/") && quantity.pointer.ends_with("/deltas");
+        let sign = if is_delta { -1.0 } else { 1.0 };
+        Quantity { values: quantity.values.iter().map(|value| sign * value).collect(), ..quantity.clone() }
+    };
+    vec![Box::new(move || Some(scene.right.iter().map(turned).collect()))]
+}
+
 /// What stands in the place of a slope, made of the activation and h; nothing where there is no such thing.
 type Slope = fn(Activation, f64) -> Option<f64>;
 
 /// The slope replaced by something else: in δ alone, or as the derivative itself.
-pub(super) fn slopes(scene: &Scene, slope: Slope) -> Vec<Option<Way>> {
+pub(super) fn slopes<'s>(scene: &'s Scene<'s>, slope: Slope) -> Vec<Way<'s>> {
     let mut ways = vec![];
     for place in WHERE {
         ways.push(scene.imitate(move |spot, seen, values| {
@@ -71,14 +81,14 @@ fn replace_by(values: &mut ValuesMut, spot: &Spot, seen: &Seen, make: impl Fn(Ac
     }
 }
 
-pub(super) fn half_forgotten(scene: &Scene) -> Vec<Option<Way>> {
+pub(super) fn half_forgotten<'s>(scene: &'s Scene<'s>) -> Vec<Way<'s>> {
     if scene.pass.model.loss() != Loss::HalfSquaredError {
         return vec![];
     }
     let doubled = |loss: bool, errors: bool| {
         scene.imitate(move |spot, _, values| {
             let in_loss = loss && spot.is("loss", &["per_example"]);
-            let in_errors = errors && spot.is("backward", &["errors"]) && spot.last;
+            let in_errors = errors && spot.is("backward", &["errors"]) && spot.top;
             if in_loss || in_errors {
                 scale(values, 2.0);
             }
@@ -88,8 +98,8 @@ pub(super) fn half_forgotten(scene: &Scene) -> Vec<Option<Way>> {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "examples are limited far below 2^53")]
-pub(super) fn sum_instead_of_mean(scene: &Scene) -> Vec<Option<Way>> {
-    let examples = scene.trace.forward.inputs.rows() as f64;
+pub(super) fn sum_instead_of_mean<'s>(scene: &'s Scene<'s>) -> Vec<Way<'s>> {
+    let examples = scene.pass.inputs.matrix().rows() as f64;
     if examples < 2.0 {
         return vec![];
     }
@@ -105,20 +115,21 @@ pub(super) fn sum_instead_of_mean(scene: &Scene) -> Vec<Option<Way>> {
     vec![summed(true, false), summed(false, true), summed(true, true)]
 }
 
-pub(super) fn weights_transposed(scene: &Scene) -> Vec<Option<Way>> {
-    let written = |quantity: Quantity| match quantity.shape[..] {
+pub(super) fn weights_transposed<'s>(scene: &'s Scene<'s>) -> Vec<Way<'s>> {
+    let written = |quantity: &Quantity| match quantity.shape[..] {
         [rows, columns] if quantity.pointer.contains("/weights") => {
-            let matrix = Matrix::new(rows, columns, quantity.values).transposed();
-            Quantity { shape: vec![columns, rows], values: matrix.values().to_vec(), ..quantity }
+            let matrix = Matrix::new(rows, columns, quantity.values.clone()).transposed();
+            let pointer = quantity.pointer.clone();
+            Quantity { pointer, shape: vec![columns, rows], values: matrix.values().to_vec() }
         }
-        _ => quantity,
+        _ => quantity.clone(),
     };
-    let layout = quantities(scene.trace).into_iter().map(written).collect();
+    let layout: Way = Box::new(move || Some(scene.right.iter().map(written).collect()));
     let model = scene.pass.model;
     let up = scene.imitate(transpose_on_the_way_up);
-    let down = scene.imitate(|spot, seen, values| transpose_on_the_way_down(model, spot, seen, values));
+    let down = scene.imitate(move |spot, seen, values| transpose_on_the_way_down(model, spot, seen, values));
     // As if the matrix were given the other way round: both, and the gradient comes out that way too.
-    let read = scene.imitate(|spot, seen, values| {
+    let read = scene.imitate(move |spot, seen, values| {
         transpose_on_the_way_up(spot, seen, values);
         transpose_on_the_way_down(model, spot, seen, values);
         if spot.is("backward", &["gradients", "weights"])
@@ -128,12 +139,15 @@ pub(super) fn weights_transposed(scene: &Scene) -> Vec<Option<Way>> {
             **gradient = gradient.transposed();
         }
     });
-    vec![Some(layout), up, down, read]
+    vec![layout, up, down, read]
 }
 
 /// Through square matrices alone: others would not fit.
 fn transpose_on_the_way_up(spot: &Spot, seen: &Seen, values: &mut ValuesMut) {
-    let Some((layer, _)) = spot.layer.as_ref().filter(|_| spot.is("forward", &["pre_activations"])) else { return };
+    // A projection has weights too, and nothing added to them.
+    let projected = spot.is("forward", &["shortcut"]);
+    let through_weights = projected || spot.is("forward", &["pre_activations"]);
+    let Some((layer, _)) = spot.layer.as_ref().filter(|_| through_weights) else { return };
     let (Some(inputs), Some(weights)) = (seen.inputs(layer), seen.up(layer, "parameters/weights")) else { return };
     if weights.rows() == weights.columns() {
         let mut a = inputs.product(&weights.transposed());
@@ -145,20 +159,15 @@ fn transpose_on_the_way_up(spot: &Spot, seen: &Seen, values: &mut ValuesMut) {
 }
 
 fn transpose_on_the_way_down(model: &Model, spot: &Spot, seen: &Seen, values: &mut ValuesMut) {
-    let Some((layer, _)) = spot.layer.as_ref().filter(|_| spot.is("backward", &["errors"])) else { return };
-    let Some((index, outer)) = layer.split_last() else { return };
-    let above: Vec<usize> = [outer, &[index + 1]].concat();
-    let (Some(deltas), Some(weights)) =
-        (at_layer(seen, model, &above, "deltas"), seen.up(&above, "parameters/weights"))
-    else {
-        return;
-    };
+    let Some(crossed) = spot.crossed() else { return };
+    let deltas = on_the_way_down(seen, model, &crossed.layer, crossed.deltas);
+    let (Some(deltas), Some(weights)) = (deltas, seen.up(&crossed.layer, "parameters/weights")) else { return };
     if weights.rows() == weights.columns() {
         replace(values, &deltas.product(weights));
     }
 }
 
-pub(super) fn bias_forgotten(scene: &Scene) -> Vec<Option<Way>> {
+pub(super) fn bias_forgotten<'s>(scene: &'s Scene<'s>) -> Vec<Way<'s>> {
     let up = WHERE.map(|place| {
         scene.imitate(move |spot, seen, values| {
             let Some((layer, _)) = spot.layer.as_ref().filter(|_| spot.is("forward", &["pre_activations"])) else {
@@ -179,7 +188,7 @@ pub(super) fn bias_forgotten(scene: &Scene) -> Vec<Option<Way>> {
     up.into_iter().chain([never_learns]).collect()
 }
 
-pub(super) fn softmax_forgotten(scene: &Scene) -> Vec<Option<Way>> {
+pub(super) fn softmax_forgotten<'s>(scene: &'s Scene<'s>) -> Vec<Way<'s>> {
     if scene.pass.model.loss() != Loss::CrossEntropy {
         return vec![];
     }
@@ -196,7 +205,7 @@ pub(super) fn softmax_forgotten(scene: &Scene) -> Vec<Option<Way>> {
     };
     let targets = scene.targets.matrix();
     let way = |divided: bool| {
-        scene.with_model(linear, |spot, seen, values| {
+        scene.with_model(linear, move |spot, seen, values| {
             let Some(outputs) = seen.get("/forward/outputs") else { return };
             if spot.is("loss", &["per_example"]) {
                 let rows = targets.iter_rows().zip(outputs.iter_rows());
@@ -208,19 +217,19 @@ pub(super) fn softmax_forgotten(scene: &Scene) -> Vec<Option<Way>> {
                 }
             }
             // Or with cross-entropy's own derivative, which is no longer y − ŷ.
-            if divided && spot.is("backward", &["errors"]) && spot.last {
+            if divided && spot.is("backward", &["errors"]) && spot.top {
                 replace(values, &targets.zip(outputs, |y, a| if y == 0.0 { 0.0 } else { y / a }));
             }
         })
     };
     // Linear outputs have derivatives that softmax does not, and softmax has sums that they do not: only what both have
     // can have been claimed and be right.
-    let right = quantities(scene.trace);
     let merge = |way: Vec<Quantity>| {
-        let of = |quantity: Quantity| {
-            way.iter().find(|other| other.pointer == quantity.pointer).cloned().unwrap_or(quantity)
+        let of = |quantity: &Quantity| {
+            way.iter().find(|other| other.pointer == quantity.pointer).unwrap_or(quantity).clone()
         };
-        right.iter().cloned().map(of).collect()
+        scene.right.iter().map(of).collect()
     };
-    [false, true].into_iter().map(|divided| way(divided).map(&merge)).collect()
+    let merged = |way: Way<'s>| -> Way<'s> { Box::new(move || way().map(merge)) };
+    vec![merged(way(false)), merged(way(true))]
 }

@@ -1,48 +1,49 @@
 //! Mistakes of the update: in how gradients become changes, and when.
 
-use super::{Scene, Way, at_layer, replace, scale};
+use super::{Scene, Way, replace, scale};
 use crate::engine::matrix::Matrix;
 use crate::engine::name::LayerPath;
 use crate::engine::optimizer::{Algorithm, Before, Common, LearningRate, OptimizerKind};
 use crate::engine::pass::Pass;
 use crate::engine::tap::Tap;
 use crate::engine::tensor::{ParameterName, Tensor};
-use crate::insight::grade::imitation::{Seen, Spot, imitate};
+use crate::insight::grade::imitation::{Seen, Spot, imitate, on_the_way_down};
 
-pub(super) fn updated_before_blame(scene: &Scene) -> Vec<Option<Way>> {
+pub(super) fn updated_before_blame<'s>(scene: &'s Scene<'s>) -> Vec<Way<'s>> {
     let (model, state) = (scene.pass.model, scene.pass.state);
     let own = model.optimizer();
     let optimizer = scene.pass.learning_rate.map_or_else(|| own.clone(), |rate| own.with_learning_rate(rate));
     let timestep = state.updates() + 1;
-    vec![scene.imitate(|spot, seen, values| {
-        let Some((layer, _)) = spot.layer.as_ref().filter(|_| spot.is("backward", &["errors"])) else { return };
-        let Some((index, outer)) = layer.split_last() else { return };
-        // The dense layer right above, whose deltas and gradients are known by now.
-        let above: Vec<usize> = [outer, &[index + 1]].concat();
-        let Some(deltas) = at_layer(seen, model, &above, "deltas") else { return };
-        let (Some(weights), Some(gradient)) =
-            (seen.up(&above, "parameters/weights"), at_layer(seen, model, &above, "gradients/weights"))
+    let clip = scene.clip;
+    vec![scene.imitate(move |spot, seen, values| {
+        let Some(crossed) = spot.crossed() else { return };
+        // The weights right above, whose deltas and gradients are known by now.
+        let below = |name| on_the_way_down(seen, model, &crossed.layer, name);
+        let (Some(deltas), Some(weights), Some(gradient)) =
+            (below(crossed.deltas), seen.up(&crossed.layer, "parameters/weights"), below("gradients/weights"))
         else {
             return;
         };
-        let path = LayerPath::new(above.iter().copied());
+        let path = LayerPath::new(crossed.layer.iter().copied());
         let Some(slots) = state.at(&path).and_then(|state| state.slots.get(ParameterName::Weights)) else { return };
         let (parameter, gradient) = (Tensor::Matrix(weights.clone()), Tensor::Matrix(gradient.clone()));
         let before = Before { parameter: &parameter, slots, gradient: &gradient };
-        let update = optimizer.update(&before, Common { timestep, clip: None }, &mut Tap::none());
+        let update = optimizer.update(&before, Common { timestep, clip }, &mut Tap::none());
         if let Tensor::Matrix(after) = &*update.after {
             replace(values, &deltas.product(&after.transposed()));
         }
     })]
 }
 
-pub(super) fn with_learning_rate(scene: &Scene, rate: impl Fn(f64) -> f64) -> Option<Way> {
-    let learning_rate = LearningRate::new(rate(scene.learning_rate()))?;
-    let pass = Pass { learning_rate: Some(learning_rate), ..*scene.pass };
-    imitate(&pass, scene.targets, &mut |_, _, _| {})
+pub(super) fn with_learning_rate<'s>(scene: &'s Scene<'s>, rate: fn(f64) -> f64) -> Way<'s> {
+    Box::new(move || {
+        let learning_rate = LearningRate::new(rate(scene.learning_rate()))?;
+        let pass = Pass { learning_rate: Some(learning_rate), ..*scene.pass };
+        imitate(&pass, scene.targets, scene.wanted, &mut |_, _, _| {})
+    })
 }
 
-pub(super) fn momentum_forgotten(scene: &Scene) -> Vec<Option<Way>> {
+pub(super) fn momentum_forgotten<'s>(scene: &'s Scene<'s>) -> Vec<Way<'s>> {
     let Algorithm::Sgd { momentum: Some(_) } = scene.pass.model.optimizer().algorithm else { return vec![] };
     vec![
         scene.imitate(|spot, seen, values| {
@@ -60,7 +61,7 @@ pub(super) fn momentum_forgotten(scene: &Scene) -> Vec<Option<Way>> {
 }
 
 /// The change of plain gradient descent, the velocity as it should be.
-fn plain_change(scene: &Scene) -> Option<Way> {
+fn plain_change<'s>(scene: &'s Scene<'s>) -> Way<'s> {
     let rate = scene.learning_rate();
     scene.imitate(move |spot, seen, values| {
         if spot.section == "update"
@@ -80,7 +81,7 @@ fn gradient_of<'s>(spot: &Spot, seen: &'s Seen) -> Option<&'s Matrix> {
     made("decayed").or_else(|| made("clipped")).or_else(|| seen.get(&format!("{layer}gradients/{parameter}")))
 }
 
-pub(super) fn bias_correction_forgotten(scene: &Scene) -> Vec<Option<Way>> {
+pub(super) fn bias_correction_forgotten<'s>(scene: &'s Scene<'s>) -> Vec<Way<'s>> {
     if !scene.pass.model.optimizer().counts_updates() {
         return vec![];
     }
@@ -99,7 +100,7 @@ pub(super) fn bias_correction_forgotten(scene: &Scene) -> Vec<Option<Way>> {
     vec![raw(&["first_moment", "second_moment"]), raw(&["first_moment"]), raw(&["second_moment"])]
 }
 
-pub(super) fn weight_decay_forgotten(scene: &Scene) -> Vec<Option<Way>> {
+pub(super) fn weight_decay_forgotten<'s>(scene: &'s Scene<'s>) -> Vec<Way<'s>> {
     let optimizer = scene.pass.model.optimizer();
     if optimizer.weight_decay == 0.0 {
         return vec![];
@@ -123,7 +124,7 @@ pub(super) fn weight_decay_forgotten(scene: &Scene) -> Vec<Option<Way>> {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "units are limited far below 2^53")]
-pub(super) fn bias_updated_per_weight(scene: &Scene) -> Vec<Option<Way>> {
+pub(super) fn bias_updated_per_weight<'s>(scene: &'s Scene<'s>) -> Vec<Way<'s>> {
     let times_inputs = |section: &'static str, name: &'static [&'static str]| {
         scene.imitate(move |spot, _, values| {
             if let Some((_, named)) = spot.layer.as_ref().filter(|_| spot.is(section, name)) {

@@ -2,9 +2,11 @@
 //!
 //! A spec is plain data. Whether it makes sense is decided once, by [`super::model::Model::new`].
 
+mod read;
+
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 
 use super::activation::Activation;
 use super::init::Init;
@@ -17,7 +19,7 @@ use super::random::Stream;
 use super::tensor::Tensor;
 
 /// All that a model is made from.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelSpec {
     /// The layers
     pub network: NetworkSpec,
@@ -46,7 +48,7 @@ impl Seed {
 }
 
 /// A network: so many inputs, then layers from the inputs up.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetworkSpec {
     /// Inputs of an example
     pub inputs: usize,

@@ -1,0 +1,66 @@
+//! An answer that was given before, made again from the log: of any past step, and of a request that is sent again.
+
+use std::sync::Arc;
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::App;
+use super::code::Code;
+use super::conditions::tagged;
+use super::problem::{PROBLEM_JSON, Problem};
+use super::routes::{passes, sessions, weights};
+use crate::engine::cost::{Extent, cost};
+use crate::session::{Bytes, Detail, Happened, Outcome, Recalled, Session, answerable};
+use crate::store::LogId;
+
+/// What a request was answered when it was first here.
+pub async fn again(app: &App, outcome: Outcome) -> Result<Response, Problem> {
+    match outcome {
+        Outcome::Deleted => Ok(StatusCode::NO_CONTENT.into_response()),
+        Outcome::Refused { status, body } => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
+            Ok((status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body.0).into_response())
+        }
+        Outcome::Created { log } => {
+            let session = still_there(app, &log).await?;
+            let (_, live) = session.beginning().await?;
+            Ok(sessions::created(app, &session, &live).await)
+        }
+        Outcome::Found { log, step } => {
+            let session = still_there(app, &log).await?;
+            let live = session.at(Some(step)).await?;
+            Ok(sessions::view(app, StatusCode::OK, &session, &live).await)
+        }
+        Outcome::Changed { log, step } => recalled(app, &*still_there(app, &log).await?, step, None).await,
+    }
+}
+
+/// The session that an answer was about.
+async fn still_there(app: &App, log: &Bytes) -> Result<Arc<Session>, Problem> {
+    let session = match LogId::from_slice(&log.0) {
+        Some(log) => app.registry.session_of(log).await?,
+        None => None,
+    };
+    session.ok_or_else(|| {
+        let detail = "this request was answered before, and the session that it was about is deleted";
+        Problem::new(Code::SessionNotFound, detail)
+    })
+}
+
+/// What the change that made a step was answered; a trace in another detail, if one is asked for.
+pub async fn recalled(app: &App, session: &Session, step: u64, detail: Option<Detail>) -> Result<Response, Problem> {
+    let Recalled { happened, live, name } = session.recall(step).await?;
+    let tag = live.tag;
+    let response = match happened {
+        Happened::Created | Happened::Rewound => sessions::view_as(app, StatusCode::OK, session, &name, &live).await,
+        Happened::Replaced(layer) => weights::recalled(app, session, &name, &live, layer.as_ref()).await?,
+        Happened::Stepped(trace, was) => {
+            let detail = detail.unwrap_or(was);
+            let rows = trace.forward.inputs.rows();
+            detail.check(cost(session.subject().model(), rows, Extent::Step), app.limits())?;
+            passes::answer(app, session, (name, step), answerable(*trace, detail)?, detail).await
+        }
+    };
+    Ok(tagged(response, tag))
+}

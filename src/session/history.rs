@@ -1,0 +1,113 @@
+//! What became of a session, step by step, and any of its steps again.
+
+use std::sync::Arc;
+
+use super::SessionName;
+use super::record::{Command, Creation, Note};
+use super::replay::{Happened, ReplayError};
+use super::session::{Live, Session, SessionError};
+use crate::engine::state::StateHash;
+use crate::store::{Entry, EntryHead};
+
+/// An entry of the history.
+pub struct Past {
+    /// The first step that it covers
+    pub step: u64,
+    /// What it was
+    pub note: Note,
+    /// The state that it led to
+    pub state: StateHash,
+    /// Milliseconds since 1970
+    pub at: i64,
+}
+
+/// What became of a session at a step, computed again.
+pub struct Recalled {
+    /// What it was
+    pub happened: Happened,
+    /// How the session stood after it
+    pub live: Live,
+    /// The name that it was answered under: that of the session it branched off from, where it is from before that
+    pub name: SessionName,
+}
+
+impl Session {
+    /// At most `limit` entries from a step on, and whether there are more. Steps from before it branched off are those
+    /// of the session that it branched off from.
+    pub async fn history(&self, from: u64, limit: usize) -> Result<(Vec<Past>, bool), SessionError> {
+        let last = self.live().step();
+        let (mut found, mut next) = (vec![], from);
+        while next <= last && found.len() <= limit {
+            // The entry with which a branch begins is its own, and is followed by what was before it.
+            let (log, until, wanted) = if next == 0 {
+                (self.log.clone(), 0, 1)
+            } else {
+                let (log, until) = self.replay().owner(next).await?;
+                (log, until.min(last), limit + 1 - found.len())
+            };
+            let heads = self.services.store.heads(log.id, next, wanted).await?;
+            let before = next;
+            for head in heads.into_iter().filter(|head| head.step <= until) {
+                next = if head.step == 0 { 1 } else { head.last + 1 };
+                found.push(self.past(&head)?);
+            }
+            if next == before {
+                return Err(self.unreadable(next, "its entry is missing"));
+            }
+        }
+        let more = found.len() > limit;
+        found.truncate(limit);
+        Ok((found, more))
+    }
+
+    /// What became of the session at a step, computed again: never answered where it is not what was.
+    pub async fn recall(&self, step: u64) -> Result<Recalled, SessionError> {
+        self.check_step(step, self.live().step())?;
+        if step == 0 {
+            let (_, live) = self.beginning().await?;
+            return Ok(Recalled { happened: Happened::Created, live, name: self.name().clone() });
+        }
+        let (live, happened, log) = self.replay().recall(step).await?;
+        let name = SessionName::parse(&log.name).map_err(|_| self.unreadable(step, "its session's name is none"))?;
+        Ok(Recalled { happened, live, name })
+    }
+
+    /// How the session began: its creation record, and where it stood then.
+    pub async fn beginning(&self) -> Result<(Creation, Live), SessionError> {
+        let entry = self.replay().entry(&self.log, 0).await?;
+        let creation = creation(&entry).map_err(|what| self.unreadable(0, &what))?;
+        let live = self.replay().at(entry.head.last).await?;
+        Ok((creation, live))
+    }
+
+    /// The session as it stood at a step; as it stands now, if none is named.
+    pub async fn at(&self, step: Option<u64>) -> Result<Arc<Live>, SessionError> {
+        let live = self.live();
+        match step {
+            None => Ok(live),
+            Some(step) if step == live.step() => Ok(live),
+            Some(step) => {
+                self.check_step(step, live.step())?;
+                Ok(Arc::new(self.replay().at(step).await?))
+            }
+        }
+    }
+
+    fn past(&self, head: &EntryHead) -> Result<Past, SessionError> {
+        let note = Note::from_text(&head.note).map_err(|error| self.unreadable(head.step, &error.to_string()))?;
+        Ok(Past { step: head.step, note, state: StateHash::from_bytes(head.state), at: head.at })
+    }
+
+    pub(super) fn unreadable(&self, step: u64, what: &str) -> SessionError {
+        ReplayError::damaged(self.name().as_str(), step, what).into()
+    }
+}
+
+/// The creation record in a log's first entry.
+pub(super) fn creation(entry: &Entry) -> Result<Creation, String> {
+    match Command::from_bytes(&entry.body) {
+        Ok(Command::Create(creation)) => Ok(*creation),
+        Ok(_) => Err("its first entry is no creation".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}

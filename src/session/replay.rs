@@ -1,0 +1,354 @@
+//! A session as it stood at any of its steps, computed again from its log.
+//!
+//! The way there begins at the nearest snapshot, or at the start, and follows the steps that led to the state: where
+//! the session went back to an earlier step, the way comes from that one. Every entry is checked before it is believed
+//! (its own hash, the hash of the one before it) and every state after it is computed (the hash in the entry).
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::compute::{Length, Work};
+use super::record::{Command, StepCommand};
+use super::services::Services;
+use super::session::Live;
+use super::subject::{Detail, PassRequest, Subject};
+use crate::engine::ARITHMETIC;
+use crate::engine::cost::Extent;
+use crate::engine::name::LayerName;
+use crate::engine::snapshot;
+use crate::engine::state::{State, StateHash};
+use crate::engine::trace::Trace;
+use crate::limits::{ENTRY_WORK, Limits};
+use crate::store::{Entry, EntryHead, Log, Store, StoreError};
+
+/// Where a log is read, and what for.
+pub struct Replay<'a> {
+    /// Where the logs lie, and where long work runs
+    pub services: &'a Services,
+    /// The model
+    pub subject: &'a Arc<Subject>,
+    /// The session's log
+    pub log: &'a Log,
+}
+
+/// What became of a session at a step, computed again.
+pub enum Happened {
+    /// It was made.
+    Created,
+    /// A step, of whose trace so much was answered
+    Stepped(Box<Trace>, Detail),
+    /// Parameters were replaced; those of this layer were answered, or all.
+    Replaced(Option<LayerName>),
+    /// It went back to an earlier step.
+    Rewound,
+}
+
+/// Why a step cannot be computed again.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ReplayError {
+    /// The log cannot be read now.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The log is not what was written, or leads elsewhere than it did.
+    #[error("the log of session {session} is damaged at step {step}: {what}; no number of it is served")]
+    Damaged {
+        /// The session's name
+        session: String,
+        /// The first step that is wrong
+        step: u64,
+        /// How
+        what: String,
+    },
+    /// The log was deleted meanwhile.
+    #[error("the session is deleted")]
+    Gone,
+}
+
+/// Entries of one log that follow each other without a rewind among them.
+struct Stretch {
+    log: Log,
+    from: u64,
+    to: u64,
+}
+
+impl ReplayError {
+    /// That a session's log is damaged; whoever runs the server reads it too.
+    pub fn damaged(session: &str, step: u64, what: &str) -> Self {
+        tracing::error!(session, step, what, "a log is damaged");
+        Self::Damaged { session: session.into(), step, what: what.into() }
+    }
+}
+
+impl Replay<'_> {
+    /// The session as it stood at a step that it has.
+    pub async fn at(&self, step: u64) -> Result<Live, ReplayError> {
+        let mut stretches = vec![];
+        let mut goal = step;
+        let mut live = loop {
+            if goal == 0 {
+                break self.start().await;
+            }
+            let (log, _) = self.owner(goal).await?;
+            let first = log.origin.map_or(1, |origin| origin.at + 1);
+            let snapshot = self.snapshot(&log, goal).await?;
+            let from = snapshot.as_ref().map_or(first, |live| live.step() + 1);
+            if let Some((at, to)) = self.last_rewind(&log, from, goal).await? {
+                stretches.push(Stretch { log, from: at + 1, to: goal });
+                goal = to;
+                continue;
+            }
+            stretches.push(Stretch { log, from, to: goal });
+            match snapshot {
+                Some(live) => break live,
+                None => goal = first - 1,
+            }
+        };
+        while let Some(stretch) = stretches.pop() {
+            live = self.anchored(&stretch, live).await?;
+            live = self.along(stretch, live).await?;
+        }
+        Ok(live)
+    }
+
+    /// As far as the log goes now, from where the session stood before.
+    pub async fn onward(&self, mut live: Live) -> Result<Live, ReplayError> {
+        loop {
+            let entries = self.read(self.log, live.step() + 1, u64::MAX >> 1).await?;
+            let Some(last) = entries.last().map(|entry| entry.head.last) else { return Ok(live) };
+            live = if entries.iter().any(goes_back) {
+                self.at(last).await?
+            } else {
+                self.follow(self.log, live, entries).await?.0
+            };
+        }
+    }
+
+    /// What became of the session at a step that it has, behind its creation: how it stood then, and whose log says so.
+    pub async fn recall(&self, step: u64) -> Result<(Live, Happened, Log), ReplayError> {
+        let (log, _) = self.owner(step).await?;
+        let entry = self.entry(&log, step).await?;
+        if goes_back(&entry) {
+            return Ok((self.at(step).await?, Happened::Rewound, log));
+        }
+        let before = self.at(step - 1).await?;
+        // The last step that two logs share has another entry in each.
+        let before = self.anchored(&Stretch { log: log.clone(), from: step, to: step }, before).await?;
+        let (live, happened) = self.follow(&log, before, vec![entry]).await?;
+        Ok((live, happened.unwrap_or(Happened::Rewound), log))
+    }
+
+    /// The log that has the entry of a step, its own or that of a session that it branched off from, and the last step
+    /// that it has of it: whoever branched off earliest on the way there shares least.
+    pub async fn owner(&self, step: u64) -> Result<(Log, u64), ReplayError> {
+        let (mut log, mut until) = (self.log.clone(), u64::MAX);
+        while let Some(origin) = log.origin
+            && step <= origin.at
+        {
+            until = until.min(origin.at);
+            log = self.services.store.log(origin.log).await?.ok_or(ReplayError::Gone)?;
+        }
+        Ok((log, until))
+    }
+
+    /// The entry that covers a step of a log, checked by itself.
+    pub async fn entry(&self, log: &Log, step: u64) -> Result<Entry, ReplayError> {
+        let found = whole_entry(&*self.services.store, log, step).await?;
+        found.ok_or_else(|| self.damaged(step, "its entry is missing"))
+    }
+
+    async fn start(&self) -> Live {
+        let subject = Arc::clone(self.subject);
+        self.run(1, move || Live::new(0, subject.model().start(), &subject, [0; 32])).await
+    }
+
+    async fn head(&self, log: &Log, step: u64) -> Result<EntryHead, ReplayError> {
+        let found = self.services.store.heads(log.id, step, 1).await?.into_iter().next();
+        found.ok_or_else(|| self.damaged(step, "its entry is missing"))
+    }
+
+    async fn read(&self, log: &Log, from: u64, to: u64) -> Result<Vec<Entry>, ReplayError> {
+        Ok(self.services.store.entries(log.id, from, to, self.services.limits.log_bytes).await?)
+    }
+
+    /// The latest snapshot that holds what its step led to.
+    async fn snapshot(&self, log: &Log, mut until: u64) -> Result<Option<Live>, ReplayError> {
+        while let Some((step, bytes)) = self.services.store.snapshot(log.id, until).await? {
+            let head = self.head(log, step).await?;
+            let subject = Arc::clone(self.subject);
+            let read = move || {
+                let state = snapshot::read(subject.model(), &bytes)?;
+                let live = Live::new(step, state, &subject, head.hash);
+                (live.tag.state.bytes() == head.state).then_some(live)
+            };
+            if let Some(live) = self.run(1, read).await {
+                return Ok(Some(live));
+            }
+            tracing::warn!(session = log.name, step, "a snapshot is damaged; the steps before it are computed again");
+            let Some(earlier) = step.checked_sub(1) else { break };
+            until = earlier;
+        }
+        Ok(None)
+    }
+
+    /// The last step from `from` to `to` that went back, and where to.
+    async fn last_rewind(&self, log: &Log, from: u64, to: u64) -> Result<Option<(u64, u64)>, ReplayError> {
+        const PAGE: usize = 1_000;
+        let (mut next, mut found) = (from, None);
+        while next <= to {
+            let heads = self.services.store.heads(log.id, next, PAGE).await?;
+            let Some(last) = heads.last() else { break };
+            next = last.last + 1;
+            let within = heads.iter().take_while(|head| head.step <= to);
+            found = within.filter(|head| head.note.contains(REWIND)).map(|head| head.step).last().or(found);
+        }
+        let Some(at) = found else { return Ok(None) };
+        let entry = self.entry(log, at).await?;
+        match Command::from_bytes(&entry.body) {
+            Ok(Command::Rewind { to }) if to < at => Ok(Some((at, to))),
+            _ => Err(self.damaged(at, "its note and its command differ")),
+        }
+    }
+
+    /// The state before a stretch, as the entry before it: which must have led to the same.
+    async fn anchored(&self, stretch: &Stretch, live: Live) -> Result<Live, ReplayError> {
+        let head = self.head(&stretch.log, stretch.from - 1).await?;
+        if head.state != live.tag.state.bytes() {
+            return Err(self.damaged(stretch.from - 1, "it leads to another state than it did"));
+        }
+        Ok(live.at(head.last, head.hash))
+    }
+
+    async fn along(&self, stretch: Stretch, mut live: Live) -> Result<Live, ReplayError> {
+        while live.step() < stretch.to {
+            let entries = self.read(&stretch.log, live.step() + 1, stretch.to).await?;
+            if entries.is_empty() {
+                return Err(self.damaged(live.step() + 1, "its entry is missing"));
+            }
+            live = self.follow(&stretch.log, live, entries).await?.0;
+        }
+        Ok(live)
+    }
+
+    /// One entry after the other; what happened at the last one.
+    async fn follow(
+        &self,
+        log: &Log,
+        live: Live,
+        entries: Vec<Entry>,
+    ) -> Result<(Live, Option<Happened>), ReplayError> {
+        let (subject, log, limits) = (Arc::clone(self.subject), log.clone(), self.services.limits.clone());
+        let count = entries.len();
+        let work = move || {
+            let (mut live, mut last) = (live, None);
+            for entry in entries {
+                let step = entry.head.step;
+                let (after, happened) = apply(&subject, &limits, &log, &live, &entry).map_err(|what| (step, what))?;
+                (live, last) = (after, Some(happened));
+            }
+            Ok((live, last))
+        };
+        self.run(count, work).await.map_err(|(step, what): (u64, String)| self.damaged(step, &what))
+    }
+
+    /// So many entries' work, on a thread of its own if it is long. How many examples a step has is not known before it
+    /// is read: as many as make the work of reading it.
+    async fn run<T: Send + 'static>(&self, entries: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let each = ENTRY_WORK.saturating_add(8 * self.subject.model().parameters() as u64);
+        let size = each.saturating_mul(entries as u64);
+        self.services.compute.run(Work::Pass, Length::of(size, self.services.limits.inline_multiply_adds), work).await
+    }
+
+    fn damaged(&self, step: u64, what: &str) -> ReplayError {
+        ReplayError::damaged(&self.log.name, step, what)
+    }
+}
+
+/// What the note of a rewind has in it.
+const REWIND: &str = r#""kind":"rewind""#;
+
+fn goes_back(entry: &Entry) -> bool {
+    entry.head.note.contains(REWIND)
+}
+
+/// The entry that covers a step of a log, if there is one, checked by itself.
+pub async fn whole_entry(store: &dyn Store, log: &Log, step: u64) -> Result<Option<Entry>, ReplayError> {
+    let found = store.entries(log.id, step, step, 1).await?.into_iter().next();
+    match found {
+        Some(entry) if !entry.is_whole(&log.tenant, log.id) => {
+            Err(ReplayError::damaged(&log.name, step, "its entry is not what was written"))
+        }
+        found => Ok(found),
+    }
+}
+
+/// The state after an entry that is no rewind, and what happened there.
+fn apply(
+    subject: &Subject,
+    limits: &Limits,
+    log: &Log,
+    live: &Live,
+    entry: &Entry,
+) -> Result<(Live, Happened), String> {
+    let head = &entry.head;
+    if !entry.is_whole(&log.tenant, log.id) {
+        return Err("its entry is not what was written".into());
+    }
+    if head.before != live.head || head.step != live.step() + 1 {
+        return Err("its entry does not stand on the one before it".into());
+    }
+    let (state, happened, work) = match Command::from_bytes(&entry.body).map_err(|error| error.to_string())? {
+        Command::Step(step) => {
+            let detail = step.detail;
+            let prepared =
+                subject.prepare(step.into_request(), Extent::Step, limits).map_err(|error| error.to_string())?;
+            let targets = prepared.targets.clone().ok_or("it has no targets")?;
+            let pass = prepared.pass(subject.model(), live.state());
+            let (trace, state) = pass.step(&targets).map_err(|error| error.to_string())?;
+            (state, Happened::Stepped(Box::new(trace), detail), prepared.cost.multiply_adds)
+        }
+        Command::Replace(replace) => {
+            let state = live.state().replaced(subject.model(), replace.replacements());
+            (state.map_err(|error| error.to_string())?, Happened::Replaced(replace.answered), 0)
+        }
+        Command::Create(_) | Command::Rewind { .. } => return Err("its note and its command differ".into()),
+    };
+    let after = live.after(state, subject, head.hash, work);
+    if after.tag.state == StateHash::from_bytes(head.state) {
+        Ok((after, happened))
+    } else {
+        Err("it leads to another state than it did".into())
+    }
+}
+
+impl StepCommand {
+    /// The pass that it is.
+    fn into_request(self) -> PassRequest {
+        let (inputs, targets) =
+            self.batch.map(|batch| (batch.inputs.into_matrix(), batch.targets.into_matrix())).unzip();
+        PassRequest { inputs, targets, mode: Some(self.mode), learning_rate: self.learning_rate, detail: self.detail }
+    }
+}
+
+/// The version of the arithmetic that a log was written with, where this program has it.
+pub fn check_arithmetic(written: u32) -> Result<(), String> {
+    if written == ARITHMETIC {
+        return Ok(());
+    }
+    Err(format!(
+        "its numbers were made with version {written} of the arithmetic, and this program has version {ARITHMETIC}"
+    ))
+}
+
+impl Live {
+    /// A state that was reached at a step.
+    pub fn new(step: u64, state: State, subject: &Subject, head: [u8; 32]) -> Self {
+        Self::reached(step, state, subject, head, 0)
+    }
+
+    /// The state after the next entry.
+    #[must_use]
+    pub fn after(&self, state: State, subject: &Subject, head: [u8; 32], work: u64) -> Self {
+        Self::reached(self.step() + 1, state, subject, head, self.since.saturating_add(work).saturating_add(ENTRY_WORK))
+    }
+}
