@@ -40,6 +40,22 @@ pub enum Command {
         #[command(flatten)]
         listen: Listen,
     },
+    /// Copy sessions out of a store into one portable file; a server may go on using the store meanwhile
+    Export(Transfer),
+    /// Copy sessions out of such a file into a store; what is there already is gone on from, never overwritten
+    Import(Transfer),
+}
+
+/// Sessions, on their way out of a store or into one.
+#[derive(Debug, Args)]
+pub struct Transfer {
+    /// The file: an SQLite database, which `--store sqlite:FILE` can serve as well
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub store: Kept,
+    /// Only this session, and what it branched off from; may be given again for more
+    #[arg(long = "session", value_name = "NAME")]
+    pub sessions: Vec<String>,
 }
 
 /// How to serve.

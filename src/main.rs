@@ -1,6 +1,8 @@
 //! The command: flags in, one thing done, an exit code out.
 
 mod config;
+mod open;
+mod transfer;
 
 use std::io::{self, IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,13 +14,13 @@ use chainrule::engine::math::arithmetic_is_ieee;
 use chainrule::http::{App, document, healthcheck, router, serve};
 use chainrule::limits::Limits;
 use chainrule::session::ThisMachine;
-use chainrule::store::{Durability, MemoryStore, PostgresStore, SqliteStore, Store};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use config::{Command, Config, Form, Kept, LogFormat, Safety, Serve, Store as Place};
+use config::{Command, Config, Form, LogFormat, Serve, Store as Place};
+use open::open;
 
 fn main() -> ExitCode {
     match on_a_runtime(Config::from_process().command()) {
@@ -36,6 +38,8 @@ fn on_a_runtime(command: Command) -> Result<(), String> {
         Command::Serve(flags) => runtime.block_on(run(flags)),
         Command::Openapi { form } => print_document(form),
         Command::Healthcheck { listen } => runtime.block_on(ask(listen.listen)),
+        Command::Export(flags) => runtime.block_on(transfer::export(flags)),
+        Command::Import(flags) => runtime.block_on(transfer::import(flags)),
     };
     // Long computations were given their time while the server stopped; what still runs is cut off.
     runtime.shutdown_background();
@@ -71,23 +75,6 @@ async fn run(flags: Serve) -> Result<(), String> {
     store.close().await;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// The store, looked at before it is opened.
-async fn open(kept: &Kept, limits: &Limits) -> Result<Arc<dyn Store>, String> {
-    let durability = match kept.durability {
-        Safety::Power => Durability::Power,
-        Safety::Process => Durability::Process,
-    };
-    match &kept.store {
-        Place::Memory => Ok(Arc::new(MemoryStore::new(limits.memory_store_bytes))),
-        Place::Sqlite(path) => {
-            Ok(Arc::new(SqliteStore::open(path, durability).await.map_err(|error| error.to_string())?))
-        }
-        Place::Postgres(url) => {
-            Ok(Arc::new(PostgresStore::open(url, durability).await.map_err(|error| error.to_string())?))
-        }
-    }
 }
 
 /// The first line is for programs, the rest is for a newcomer. Nobody may be listening, which is no reason to stop.

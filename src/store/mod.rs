@@ -6,6 +6,7 @@
 //!
 //! Never in here: what the bytes mean.
 
+mod copy;
 mod entry;
 mod memory;
 mod postgres;
@@ -14,6 +15,7 @@ mod sqlite;
 use async_trait::async_trait;
 use thiserror::Error;
 
+pub use copy::{Copied, CopyError, Obstacle, copy};
 pub use entry::{Digest, Entry, EntryHead, LogId};
 pub use memory::MemoryStore;
 pub use postgres::{PostgresStore, ServerError};

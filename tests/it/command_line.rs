@@ -3,17 +3,19 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Output, Stdio};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_chainrule");
+/// The command.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_chainrule");
 
 /// A server as a process, ended with the test.
-struct Server {
+pub struct Server {
     child: Child,
-    address: String,
+    pub address: String,
     rest: BufReader<std::process::ChildStdout>,
 }
 
 impl Server {
-    fn start(command: &mut Command) -> Self {
+    /// Starts one, and waits for its first line.
+    pub fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut rest = BufReader::new(child.stdout.take().unwrap());
         let mut first = String::new();
@@ -23,7 +25,8 @@ impl Server {
         Self { child, address, rest }
     }
 
-    fn signal(&self, signal: &str) {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: &str) {
         let done = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(done.success());
     }
@@ -36,11 +39,13 @@ impl Drop for Server {
     }
 }
 
-fn run(arguments: &[&str]) -> Output {
+/// The command, to its end.
+pub fn run(arguments: &[&str]) -> Output {
     Command::new(BINARY).args(arguments).output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+/// As text.
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -56,7 +61,7 @@ fn help_names_every_flag_with_its_environment_twin() {
     ] {
         assert!(help.contains(flag) && help.contains(&format!("[env: {twin}")), "{flag}: {help}");
     }
-    for command in ["serve", "openapi", "healthcheck"] {
+    for command in ["serve", "openapi", "healthcheck", "export", "import"] {
         assert!(help.contains(command), "{command}: {help}");
     }
     assert!(text(&run(&["--version"]).stdout).contains(env!("CARGO_PKG_VERSION")));
@@ -101,7 +106,7 @@ fn healthcheck_tells_by_its_exit_code() {
 
 #[test]
 fn localhost_is_this_machine() {
-    let server = Server::start(Command::new(BINARY).args(["--listen", "localhost:0"]));
+    let server = Server::start(Command::new(BINARY).args(["--listen", "localhost:0", "--store", "memory"]));
     assert!(server.address.starts_with("127.0.0.1:"), "{}", server.address);
     let port = server.address.rsplit(':').next().unwrap();
     let healthy = run(&["healthcheck", "--listen", &format!("localhost:{port}")]);

@@ -33,6 +33,7 @@ mod server;
 mod sessions;
 mod simulation;
 mod store;
+mod transfer;
 mod untouched;
 mod weights;
 mod what_if;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room, or a file of the top level, and the rooms it may name. `limits` is open to all.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 11] = [
     ("engine", &[]),
     ("store", &[]),
     ("insight", &["engine"]),
@@ -14,7 +14,9 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ("limits", &[]),
     ("lib", &[]),
     ("config", &[]),
-    ("main", &["config", "http", "session", "store", "engine"]),
+    ("open", &["config", "store"]),
+    ("transfer", &["config", "open", "store"]),
+    ("main", &["config", "open", "transfer", "http", "session", "store", "engine"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

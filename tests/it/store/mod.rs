@@ -6,7 +6,7 @@ mod files;
 mod keeping;
 mod logs;
 mod made;
-mod postgres;
+pub mod postgres;
 mod racing;
 
 use std::any::Any;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use chainrule::store::{Durability, MemoryStore, SqliteStore, Store};
 
 /// An empty store for one test, and what must live as long as it does.
-struct Opened {
+pub struct Opened {
     store: Arc<dyn Store>,
     _keeps: Option<Box<dyn Any + Send>>,
 }

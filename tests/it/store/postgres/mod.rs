@@ -7,7 +7,7 @@ mod opening;
 mod proxy;
 mod races;
 mod refusals;
-mod server;
+pub mod server;
 
 use std::sync::Arc;
 

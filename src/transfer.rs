@@ -1,0 +1,116 @@
+//! `chainrule export` and `chainrule import`: sessions in and out of one portable file.
+
+use std::fs;
+use std::io::{self, IsTerminal as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use chainrule::limits::Limits;
+use chainrule::store::{Copied, Durability, PostgresStore, SqliteStore, Store, copy};
+
+use crate::config::{Store as Place, Transfer};
+use crate::open::open;
+
+/// How often a terminal hears how far it is.
+const PROGRESS: Duration = Duration::from_millis(500);
+
+/// Copies sessions into a file that there is not yet. The file appears when it is complete.
+pub async fn export(flags: Transfer) -> Result<(), String> {
+    let Transfer { file, store, sessions } = flags;
+    if file.exists() {
+        return Err(format!("{} is there already; choose another name or move it away", file.display()));
+    }
+    let from: Box<dyn Store> = match &store.store {
+        Place::Sqlite(path) => Box::new(SqliteStore::open_to_read(path).await.map_err(|error| error.to_string())?),
+        Place::Postgres(url) => {
+            Box::new(PostgresStore::open(url, Durability::Power).await.map_err(|error| error.to_string())?)
+        }
+        Place::Memory => return Err(NOT_MEMORY.into()),
+    };
+    let partial = beside(&file, ".partial");
+    remove(&partial);
+    // Nobody counts on the file before it is closed, which syncs it.
+    let to = SqliteStore::open(&partial, Durability::Process).await.map_err(|error| error.to_string())?;
+    let copied = copied(&*from, &to, &sessions).await;
+    to.close().await;
+    from.close().await;
+    let _ = fs::remove_file(beside(&partial, ".lock"));
+    let done = copied.and_then(|copied| {
+        let left = ["-wal", "-shm"].map(|end| beside(&partial, end)).into_iter().find(|path| path.exists());
+        if let Some(left) = left {
+            return Err(format!("{} could not be brought into the file", left.display()));
+        }
+        // Should somebody have made it meanwhile, theirs stays: a link fails where a rename would replace.
+        let linked = fs::hard_link(&partial, &file);
+        linked.map_err(|error| format!("{} cannot be made: {error}", file.display()))?;
+        Ok(copied)
+    });
+    remove(&partial);
+    let copied = done?;
+    println!(
+        "{} in {}.\nNext: chainrule import {} --store postgres://…, or chainrule --store sqlite:{}",
+        sum(&copied),
+        file.display(),
+        file.display(),
+        file.display()
+    );
+    warn_of_damage(&copied)
+}
+
+/// Copies sessions out of a file.
+pub async fn import(flags: Transfer) -> Result<(), String> {
+    let Transfer { file, store, sessions } = flags;
+    let from = SqliteStore::open_to_read(&file).await.map_err(|error| error.to_string())?;
+    let to = match &store.store {
+        Place::Memory => return Err(NOT_MEMORY.into()),
+        _ => open(&store, &Limits::default()).await?,
+    };
+    let copied = copied(&from, &*to, &sessions).await;
+    to.close().await;
+    from.close().await;
+    let copied = copied?;
+    println!("{} in {}.\nNext: chainrule --store {}", sum(&copied), store.store, store.store);
+    warn_of_damage(&copied)
+}
+
+const NOT_MEMORY: &str = "a store in memory is gone when its server stops: --store takes sqlite:FILE or postgres://…";
+
+async fn copied(from: &dyn Store, to: &dyn Store, sessions: &[String]) -> Result<Copied, String> {
+    let (terminal, mut told) = (io::stderr().is_terminal(), Instant::now());
+    let mut progress = |copied: &Copied| {
+        if terminal && told.elapsed() >= PROGRESS {
+            told = Instant::now();
+            eprintln!("{} so far", sum(copied));
+        }
+    };
+    copy(from, to, "", sessions, &mut progress).await.map_err(|error| error.to_string())
+}
+
+fn sum(copied: &Copied) -> String {
+    let counted = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let new =
+        if copied.entries == 1 { "1 new log entry".to_owned() } else { format!("{} new log entries", copied.entries) };
+    format!("{}, {new}", counted(copied.logs, "session"))
+}
+
+/// What is whole was copied; that something is not is no success.
+fn warn_of_damage(copied: &Copied) -> Result<(), String> {
+    if copied.damaged.is_empty() {
+        return Ok(());
+    }
+    let each = copied.damaged.iter().map(|(name, what)| format!("session {name} was left out: {what}"));
+    Err(each.collect::<Vec<_>>().join("\n"))
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+/// Whatever an export leaves or left half-way; it is nobody's.
+fn remove(partial: &Path) {
+    for end in ["", "-wal", "-shm", ".lock"] {
+        let _ = fs::remove_file(beside(partial, end));
+    }
+}
