@@ -25,6 +25,12 @@ impl Server {
         Self { child, address, rest }
     }
 
+    /// Ends it at once, as the loss of its machine would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: &str) {
         let done = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();

@@ -27,6 +27,7 @@ mod problems;
 mod queries;
 mod raw;
 mod refusals;
+mod replicas;
 mod retries;
 mod rooms;
 mod server;

@@ -4,7 +4,7 @@ mod bench;
 mod faults;
 mod locks;
 mod opening;
-mod proxy;
+pub mod proxy;
 mod races;
 mod refusals;
 pub mod server;

@@ -20,8 +20,8 @@ pub enum Loses {
     Question,
 }
 
-/// What the relay looks for.
-pub const MARK: &[u8] = b"<the relay looks for this>";
+/// What the relay looks for. As a double, lowest byte first, it is a number that a network can be asked to learn.
+pub const MARK: &[u8; 8] = b"relayed?";
 
 /// A relay to a port; it ends with this.
 pub struct Relay {
