@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 CARGO_DENY_VERSION := 0.20.2
 
-.PHONY: help run test lint test-rust test-python test-container golden clean
+.PHONY: help run test lint test-rust test-python test-container soak golden golden-log clean
 
 help:
 	@echo 'make run             build and serve on 127.0.0.1:8080'
@@ -11,6 +11,7 @@ help:
 	@echo 'make test-rust       formatting, lints and the Rust tests'
 	@echo 'make test-python     the re-checker, the fixtures and the API contract, over HTTP'
 	@echo 'make test-container  build the image and run the worked example in it (needs a Docker engine)'
+	@echo 'make soak            the tests that get better with time: kills, power cuts, simulations (an hour)'
 	@echo 'make golden          renew openapi.yaml and the fixtures that need no PyTorch'
 
 run:
@@ -45,6 +46,11 @@ golden: .venv/ready
 	$(PYTHON) tests/golden/telephone.py
 	@echo 'Renewed, but for the pytorch files: tests/golden/README.md says how.'
 	git diff --stat
+
+# For a new release: the log that every later one must answer with the same bytes.
+golden-log: .venv/ready
+	cargo build --release --locked
+	CHAINRULE_BINARY=target/release/chainrule $(PYTHON) tests/python/golden_log.py
 
 .venv/ready: tests/python/requirements.txt .tools/packages
 	python3 -m venv .venv

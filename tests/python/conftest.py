@@ -37,6 +37,12 @@ class Client:
     def get(self, path: str, status: int | None = None) -> Any:
         return self._call("GET", path, None, status)
 
+    def bytes(self, path: str) -> bytes:
+        """An answer as it is on the wire."""
+        answer = self._connection.get(self.base_url + path, timeout=REQUEST_SECONDS)
+        assert answer.ok, f"{path}: status {answer.status_code}: {answer.text[:2000]}"
+        return answer.content
+
     def put(self, path: str, body: Any, status: int | None = None) -> Any:
         return self._call("PUT", path, body, status)
 

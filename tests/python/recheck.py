@@ -81,10 +81,11 @@ def _trace(trace: Reader) -> None:
         update = trace.child("update")
         # A step is told by its loss after; an update that was only computed, not made, would be the one after `step`.
         made = update.has("loss_after")
-        timestep = step + (not made) if in_session else 1
-        if timestep == 0:
+        # Replaced parameters and ways back are steps of the session too, but no updates.
+        updates_max = step + (not made) if in_session else 1
+        if updates_max == 0:
             raise trace.refuse("step", "1 or more, for a step was made")
-        layers_after = check_update(update, layers, backward_layers, timestep)
+        layers_after = check_update(update, layers, backward_layers, updates_max)
         if made:
             again = Draft({**forward.value, "layers": layers_after}, forward.pointer, forward.findings)
             update.check("loss_after", _loss_of(loss, _forward(again)[1]))

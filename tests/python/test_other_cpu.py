@@ -3,13 +3,13 @@ emulated one of 2008, which has neither AVX nor fused multiply-add, must be answ
 """
 
 import json
-import shutil
 import subprocess
 
 import pytest
 import requests
 
 import conftest
+import cpus
 import networks
 
 CASES = 40
@@ -17,10 +17,7 @@ CASES = 40
 
 @pytest.fixture(scope="module")
 def old_cpu():
-    emulator = shutil.which("qemu-x86_64")
-    if emulator is None:
-        raise RuntimeError("qemu-x86_64 is missing: make test-python installs it (Debian's package qemu-user)")
-    command = [emulator, "-cpu", "Nehalem", str(conftest.binary()), *conftest.SERVER_ARGUMENTS]
+    command = [*cpus.emulated(cpus.NEHALEM), str(conftest.binary()), *conftest.SERVER_ARGUMENTS]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=conftest.environment())
     try:
         yield conftest.address_of(process)

@@ -94,7 +94,11 @@ WRONG_FORMS = {
     ),
     "no timestep": at_its_place(without, "update", "timestep"),
     "another timestep": at_its_place(put(2), "update", "timestep"),
-    "a step of another number": (lambda trace: trace.update(session="demo", step=2), "/update/timestep"),
+    "no update made": at_its_place(put(0), "update", "timestep"),
+    "more updates than steps": (
+        lambda trace: (trace.update(session="demo", step=2), put(3)("update", "timestep")(trace)),
+        "/update/timestep",
+    ),
     "a memory before the first update": at_its_place(
         put(5e-324), *PROJECTION_UPDATE, "state", "before", "first_moment", 0, 0
     ),
@@ -108,6 +112,12 @@ WRONG_FORMS = {
 
 
 def test_the_right_trace_holds(trace):
+    assert recheck(trace) == []
+
+
+def test_a_first_update_behind_other_steps_holds(trace):
+    """A session whose parameters were replaced before: two steps, and none was an update."""
+    trace.update(session="demo", step=2)
     assert recheck(trace) == []
 
 

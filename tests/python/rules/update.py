@@ -16,17 +16,18 @@ CLIP_EPSILON = 1e-6
 Rule = Callable[[Reader, list, list], list]
 
 
-def check_update(update: Reader, forward_layers: list[Reader], backward_layers: list[Reader], timestep: int) -> list:
+def check_update(update: Reader, forward_layers: list[Reader], backward_layers: list[Reader], updates_max: int) -> list:
     """Checks all of the update but the loss after it; answers the forward layers as a trace would have them that
-    started from the parameters after it."""
+    started from the parameters after it. At most so many updates were made, this one included."""
     settings = update.child("optimizer")
     kind = settings.text("kind")
     direction_of = settings.choice("kind", OPTIMIZERS)(settings)
     rate = settings.number("learning_rate")
     decay = settings.number("weight_decay") if settings.has("weight_decay") else 0.0
     gradient_decay, own_decay = (0.0, decay) if kind in DECOUPLED_DECAY else (decay, 0.0)
-    if kind in COUNTING:
-        update.check("timestep", float(timestep))
+    timestep = update.count("timestep") if kind in COUNTING else updates_max
+    if not 1 <= timestep <= updates_max:
+        raise update.refuse("timestep", f"from 1 to {updates_max}, the updates there can have been")
     scale = _clip(update.child("clip"), settings, backward_layers) if settings.has("clip_norm") else None
     settings.done()
 
