@@ -37,6 +37,7 @@ pub fn cost(model: &Model, examples: usize, extent: Extent) -> Cost {
     const FUNCTION: usize = 16;
     let examples = examples as u64;
     let (mut products, mut numbers) = (0_u64, examples * model.inputs() as u64);
+    let mut again = 0;
     let layers = model.all_layers();
     // Gradients, changes and results, and what the optimizer makes and remembers of each parameter.
     let optimizer = model.optimizer();
@@ -46,6 +47,7 @@ pub fn cost(model: &Model, examples: usize, extent: Extent) -> Cost {
         let parameters = size.parameters as u64;
         products += examples * (cost.products + FUNCTION * cost.up) as u64;
         numbers += parameters + examples * cost.up as u64 + cost.batch as u64;
+        again += examples * cost.up as u64 + cost.batch as u64;
         if extent != Extent::Forward {
             numbers += examples * cost.down as u64 + of_each_parameter * parameters;
         }
@@ -60,9 +62,11 @@ pub fn cost(model: &Model, examples: usize, extent: Extent) -> Cost {
         Extent::Step => 4 * products,
     };
     let names = (layers.len() as u64 + 1) * LAYER_BYTES;
+    // A step goes forward again for the loss after it, while its trace is there.
+    let again = if extent == Extent::Step { again } else { 0 };
     Cost {
         multiply_adds: products,
-        numbers,
+        numbers: numbers + again,
         answer_bytes: numbers * NUMBER_BYTES + names,
         summary_bytes: examples * outputs * NUMBER_BYTES + names,
     }

@@ -17,7 +17,7 @@ use super::trace::{LayerUpdate, Place, Trace};
 /// A number that overflowed or is undefined. What came before it in the order of computation is finite.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct NonFinite {
-    /// Where it would stand in the trace
+    /// Where it would stand in the trace, or in the insight that was asked for
     #[schema(schema_with = schema::pointer)]
     pub pointer: String,
     /// The layer it belongs to, where it belongs to one
@@ -240,6 +240,12 @@ fn loss_operands(model: &Model, trace: &Trace, quantity: &str, index: &[usize]) 
 }
 
 impl NonFinite {
+    /// A result that came out so though every number of the trace it was made from is finite.
+    pub fn of_a_result(pointer: String, layer: &LayerName, quantity: &str, value: f64) -> Self {
+        let (layer, quantity, value) = (Some(layer.clone()), quantity.to_owned(), NonFiniteValue::of(value));
+        Self { pointer, layer, quantity, index: vec![], value, operands: vec![], after_the_update: false }
+    }
+
     pub(super) fn after_the_update(self) -> Self {
         Self { after_the_update: true, ..self }
     }
@@ -265,7 +271,10 @@ impl fmt::Display for NonFinite {
         if self.after_the_update {
             write!(f, "with the parameters after the step, ")?;
         }
-        write!(f, "{}{:?}", self.quantity, self.index)?;
+        write!(f, "{}", self.quantity)?;
+        if !self.index.is_empty() {
+            write!(f, "{:?}", self.index)?;
+        }
         if let Some(layer) = &self.layer {
             write!(f, " of layer {layer}")?;
         }

@@ -7,7 +7,7 @@ use super::layer::{LayerBackward, LayerKind};
 use super::loss::Loss;
 use super::matrix::{self, Matrix};
 use super::name::LayerName;
-use super::non_finite::{NonFinite, NonFiniteValue};
+use super::non_finite::NonFinite;
 use super::optimizer::Optimizer;
 use super::pass::gradients;
 use super::schema;
@@ -155,15 +155,7 @@ pub fn first_overflow(trace: &Trace) -> Option<NonFinite> {
     let found = gradient(&gradients).map(|layer| ("backward", "gradient_norm", layer));
     let (section, quantity, layer) =
         found.or_else(|| change(&changes).map(|layer| ("update", "change_norm", layer)))?;
-    Some(NonFinite {
-        pointer: format!("/{section}/layers"),
-        layer: Some(layer.clone()),
-        quantity: quantity.into(),
-        index: vec![],
-        value: NonFiniteValue::Infinity,
-        operands: vec![],
-        after_the_update: false,
-    })
+    Some(NonFinite::of_a_result(format!("/{section}/layers"), layer, quantity, f64::INFINITY))
 }
 
 /// A step in three numbers, for a history. A norm whose square passes the largest double is left out.

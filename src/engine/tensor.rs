@@ -57,6 +57,14 @@ impl Tensor {
         }
     }
 
+    /// The index of the value at a place in row order: `[j]` or `[i, j]`.
+    pub fn index(&self, at: usize) -> Vec<usize> {
+        match self {
+            Self::Vector(_) => vec![at],
+            Self::Matrix(matrix) => vec![at / matrix.columns(), at % matrix.columns()],
+        }
+    }
+
     /// How a reader would write the shape: `[3]` or `[2][3]`.
     pub fn shape(&self) -> String {
         match self {

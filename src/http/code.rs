@@ -213,6 +213,9 @@ codes! {
         "The pass needs inputs, and mostly targets; the body has not both, and the session has no data of a preset \
          to fall back on."
         "Give inputs and targets. Only forward can do without targets.",
+    EmptyClaim "empty_claim" UNPROCESSABLE_ENTITY "The claim has no number that could be compared with the trace."
+        "Nothing is claimed: the claim is empty, null, or holds only names and settings, which are not judged."
+        "Claim at least one number of a trace, such as {\"forward\": {\"outputs\": [[0.5]]}}.",
     LossNeedsSoftmax "loss_needs_softmax" UNPROCESSABLE_ENTITY
         "The loss reads probabilities, and the last layer does not end in softmax."
         "cross_entropy reads the outputs as probabilities that sum to one, which softmax alone makes."

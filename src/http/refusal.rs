@@ -7,10 +7,12 @@ use crate::engine::pass::PassError;
 use crate::engine::state::ReplaceError;
 use crate::engine::tensor::WireName;
 use crate::insight::NoSuchExample;
+use crate::insight::blame::BlameError;
 use crate::insight::chain::ChainError;
-use crate::insight::depth::Underflow;
 use crate::insight::diff::DiffError;
 use crate::insight::grade::{ClaimError, GradeError};
+use crate::insight::gradient_check::GradientCheckError;
+use crate::insight::range::OutOfRange;
 use crate::insight::what_if::WhatIfError;
 use crate::session::{KeyError, RegistryError, ReplayError, SessionError, Stale, SubjectError};
 use crate::store::StoreError;
@@ -193,18 +195,41 @@ impl From<ChainError> for Problem {
         let text = error.to_string();
         let (pointer, code) = match error {
             ChainError::Example(error) => return error.into(),
-            ChainError::Layer(_) => ("/weight/layer", Code::UnknownLayer),
+            ChainError::Layer { .. } => ("/weight/layer", Code::UnknownLayer),
             ChainError::Parameter { .. } => ("/weight/parameter", Code::UnknownParameter),
             ChainError::Index { .. } => ("/weight/index", Code::UnknownNumber),
             ChainError::TooMuchWork { .. } | ChainError::TooManyNumbers { .. } => ("/top", Code::WorkTooLarge),
+            ChainError::OutOfRange(error) => return error.into(),
         };
         Fault::new(pointer, code, text).into()
     }
 }
 
-impl From<Underflow> for Problem {
-    fn from(error: Underflow) -> Self {
-        Self::new(Code::Underflow, error.to_string())
+impl From<OutOfRange> for Problem {
+    fn from(error: OutOfRange) -> Self {
+        let text = error.to_string();
+        match error {
+            OutOfRange::Underflow(_) => Self::new(Code::Underflow, text),
+            OutOfRange::NonFinite(non_finite) => Self::new(Code::NonFinite, text).with_non_finite(non_finite),
+        }
+    }
+}
+
+impl From<BlameError> for Problem {
+    fn from(error: BlameError) -> Self {
+        match error {
+            BlameError::Example(error) => error.into(),
+            BlameError::Underflow(error) => OutOfRange::from(error).into(),
+        }
+    }
+}
+
+impl From<GradientCheckError> for Problem {
+    fn from(error: GradientCheckError) -> Self {
+        match error {
+            GradientCheckError::Pass(error) => error.into(),
+            GradientCheckError::OutOfRange(error) => error.into(),
+        }
     }
 }
 
@@ -231,10 +256,11 @@ impl From<GradeError> for Problem {
         };
         let text = error.to_string();
         match error {
-            ClaimError::Unknown { pointer } => Fault::new(format!("/claim{pointer}"), Code::UnknownNumber, text),
+            ClaimError::Unknown { pointer, .. } => Fault::new(format!("/claim{pointer}"), Code::UnknownNumber, text),
             ClaimError::Repeated { pointer } => Fault::new(format!("/claim{pointer}"), Code::DuplicateField, text),
             ClaimError::Shape { pointer, .. } => Fault::new(format!("/claim{pointer}"), Code::WrongShape, text),
-            ClaimError::Empty => Fault::new("/claim", Code::MissingData, text),
+            ClaimError::Type { pointer, .. } => Fault::new(format!("/claim{pointer}"), Code::WrongType, text),
+            ClaimError::Empty => Fault::new("/claim", Code::EmptyClaim, text),
         }
         .into()
     }

@@ -86,12 +86,12 @@ refusals! {
     Look: TRACE_QUERY, SESSION, BODY, BATCH, WHAT_IF;
     Step: TRACE_QUERY, SESSION, BODY, BATCH, TERMS, &[MissingField, ConflictingFields, AnswerTooLarge];
     Explain: TRACE_QUERY, BODY, SPEC, BATCH, WHAT_IF;
-    ShowChain: NO_QUERY, SESSION, BODY, BATCH, &[AnswerTooLarge, MissingField, UnknownLayer, UnknownParameter, UnknownNumber];
-    ShowBlame: NO_QUERY, SESSION, BODY, BATCH, &[UnknownNumber, AnswerTooLarge];
+    ShowChain: NO_QUERY, SESSION, BODY, BATCH, &[AnswerTooLarge, MissingField, UnknownLayer, UnknownParameter, UnknownNumber, Underflow];
+    ShowBlame: NO_QUERY, SESSION, BODY, BATCH, &[UnknownNumber, AnswerTooLarge, Underflow];
     ShowDepth: NO_QUERY, SESSION, BODY, BATCH, &[Underflow];
     CheckGradients: NO_QUERY, SESSION, BODY, BATCH;
-    GradeOnSession: NO_QUERY, SESSION, BODY, BATCH, &[MissingField, UnknownNumber];
-    GradeStateless: NO_QUERY, BODY, SPEC, BATCH, &[UnknownNumber];
+    GradeOnSession: NO_QUERY, SESSION, BODY, BATCH, &[MissingField, UnknownNumber, EmptyClaim];
+    GradeStateless: NO_QUERY, BODY, SPEC, BATCH, &[UnknownNumber, EmptyClaim];
     PlayTelephone: NO_QUERY, BODY, &[UnknownValue, MissingField, WrongShape, NetworkTooLarge, WorkTooLarge, NonFinite, Underflow];
     ListSteps: SESSION, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidQuery];
     RecallStep: TRACE_QUERY, SESSION, &[StepNotFound, AnswerTooLarge, NonFinite];

@@ -6,9 +6,11 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
+use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::NoSuchExample;
+use super::range::{Underflow, first_underflow};
 use crate::engine::layer::{LayerBackward, LayerForward, NamedLayer};
 use crate::engine::matrix::{Matrix, sum};
 use crate::engine::model::Model;
@@ -99,11 +101,24 @@ enum Above<'t> {
     Around(&'t LayerName, &'t Matrix),
 }
 
+/// Why there is no blame to show.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[allow(missing_docs, reason = "the text of an error is its documentation")]
+pub enum BlameError {
+    #[error("{0}")]
+    Example(#[from] NoSuchExample),
+    #[error("{0}")]
+    Underflow(#[from] Underflow),
+}
+
 /// How one example's error was shared. The trace has gone backward.
-pub fn blame(trace: &Trace, example: usize) -> Result<Blame, NoSuchExample> {
+pub fn blame(trace: &Trace, example: usize) -> Result<Blame, BlameError> {
     let examples = trace.forward.inputs.rows();
     if example >= examples {
-        return Err(NoSuchExample { example, examples });
+        return Err(NoSuchExample { example, examples }.into());
+    }
+    if let Some(underflow) = first_underflow(trace) {
+        return Err(underflow.into());
     }
     let mut layers = vec![];
     let backward = trace.backward.as_ref().map_or(&[][..], |backward| &backward.layers);
@@ -185,18 +200,25 @@ fn through(layer: &LayerName, deltas: &Matrix, weights: &Matrix, example: usize,
 /// Each term as a part of all terms that come from the same place.
 fn share(received: &mut [Vec<Received>]) {
     let key = |received: &Received| (received.layer.clone(), received.from);
+    let scale = scale(received.iter().flatten().map(|received| received.term));
     let mut totals: HashMap<(LayerName, usize), f64> = HashMap::new();
     for received in received.iter().flatten() {
-        *totals.entry(key(received)).or_insert(0.0) += received.term.abs();
+        *totals.entry(key(received)).or_insert(0.0) += received.term.abs() * scale;
     }
     for received in received.iter_mut().flatten() {
-        received.share = part(received.term.abs(), totals[&key(received)]);
+        received.share = part(received.term.abs() * scale, totals[&key(received)]);
     }
 }
 
 fn parts(values: &[f64]) -> Vec<f64> {
-    let total = sum(values.iter().map(|value| value.abs()));
-    values.iter().map(|value| part(value.abs(), total)).collect()
+    let scale = scale(values.iter().copied());
+    let total = sum(values.iter().map(|value| value.abs() * scale));
+    values.iter().map(|value| part(value.abs() * scale, total)).collect()
+}
+
+/// A power of two (which rounds nothing) that keeps the sum of such numbers finite, where some are very large.
+fn scale(mut values: impl Iterator<Item = f64>) -> f64 {
+    if values.any(|value| value.abs() > 1e280) { f64::EPSILON * f64::EPSILON } else { 1.0 }
 }
 
 /// Of nothing, nothing.

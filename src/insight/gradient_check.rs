@@ -4,8 +4,10 @@
 //! the formula, of the order h², against that of rounding, of the order ε·E/h.
 
 use serde::Serialize;
+use thiserror::Error;
 use utoipa::ToSchema;
 
+use super::range::{OutOfRange, finite};
 use crate::engine::activation::Activation;
 use crate::engine::cost::{Extent, cost};
 use crate::engine::layer::{LayerBackward, LayerForward};
@@ -16,7 +18,7 @@ use crate::engine::pass::{Pass, PassError};
 use crate::engine::random::Stream;
 use crate::engine::schema;
 use crate::engine::state::State;
-use crate::engine::tensor::{Named, ParameterName, Tensor};
+use crate::engine::tensor::{Named, ParameterName};
 
 /// ε^(1/3), the cube root of 2^−52.
 const STEP: f64 = 6.055_454_452_393_343e-6;
@@ -24,12 +26,43 @@ const STEP: f64 = 6.055_454_452_393_343e-6;
 /// A difference of losses is this many times its own rounding before six of its digits are sure.
 const SURE: f64 = 1e6;
 
+/// The numeric slope of the loss at a parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slope {
+    /// (E(w + h) − E(w − h))/2h
+    pub numeric: f64,
+    /// What such a difference can show with six digits
+    pub resolution: f64,
+}
+
+impl Slope {
+    /// From the losses on both sides, that between them, and the distance 2h.
+    pub fn new(above: f64, below: f64, loss: f64, distance: f64) -> Self {
+        let numeric = (above - below) / distance;
+        Self { numeric, resolution: f64::EPSILON * loss.abs() / distance * SURE }
+    }
+
+    /// Whether a gradient is large enough, by either account, to be told right from wrong.
+    pub fn resolves(&self, analytic: f64) -> bool {
+        larger(analytic.abs(), self.numeric.abs()) >= self.resolution
+    }
+
+    /// |analytic − numeric| over the larger of the two.
+    pub fn relative_error(&self, analytic: f64) -> f64 {
+        let scale = larger(analytic.abs(), self.numeric.abs());
+        if scale > 0.0 { (analytic / scale - self.numeric / scale).abs() } else { 0.0 }
+    }
+}
+
 /// Every gradient that was checked.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct GradientCheck {
-    /// The largest of the relative errors, those at a kink left out
-    #[schema(schema_with = schema::number)]
-    pub max_relative_error: f64,
+    /// The largest of the relative errors, those at a kink and those not resolved left out; null where none is left
+    #[schema(schema_with = schema::nullable_number)]
+    pub max_relative_error: Option<f64>,
+    /// Parameters whose gradient is too small for a difference of losses to tell it right from wrong
+    #[schema(schema_with = schema::count)]
+    pub unresolved: usize,
     /// Parameters that were checked
     #[schema(schema_with = schema::count)]
     pub checked: usize,
@@ -58,15 +91,26 @@ pub struct Checked {
     /// (E(w + h) − E(w − h))/2h
     #[schema(schema_with = schema::number)]
     pub numeric: f64,
-    /// |analytic − numeric| over the larger of the two, or over what a difference of losses can show at all where
-    /// both are smaller than that
+    /// |analytic − numeric| over the larger of the two; says something only where it is resolved and no kink is near
     #[schema(schema_with = schema::number)]
     pub relative_error: f64,
     /// h
     #[schema(schema_with = schema::number)]
     pub step: f64,
-    /// Whether a kink (ReLU's, leaky ReLU's) lies between w − h and w + h: there the two need not agree
+    /// Whether a kink (ReLU's, leaky ReLU's, softplus's at 20) lies between w − h and w + h: there the two need not agree
     pub kink: bool,
+    /// Whether the gradient is large enough for a difference of losses to show six of its digits
+    pub resolved: bool,
+}
+
+/// Why gradients cannot be checked.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[allow(missing_docs, reason = "the text of an error is its documentation")]
+pub enum GradientCheckError {
+    #[error("{0}")]
+    Pass(#[from] PassError),
+    #[error("{0}")]
+    OutOfRange(#[from] OutOfRange),
 }
 
 /// A number of a parameter.
@@ -81,7 +125,12 @@ struct Spot {
 }
 
 /// Checks all parameters, or so many of them drawn by the seed.
-pub fn gradient_check(pass: &Pass, targets: &Targets, at_most: usize, seed: u64) -> Result<GradientCheck, PassError> {
+pub fn gradient_check(
+    pass: &Pass,
+    targets: &Targets,
+    at_most: usize,
+    seed: u64,
+) -> Result<GradientCheck, GradientCheckError> {
     let trace = pass.backward(targets)?;
     let backward = trace.backward.as_ref().map_or(&[][..], |backward| &backward.layers);
     let of = pass.model.parameters();
@@ -91,39 +140,51 @@ pub fn gradient_check(pass: &Pass, targets: &Targets, at_most: usize, seed: u64)
     // One copy of the state is changed in place, so that no pass copies parameters.
     let mut state = pass.state.clone();
     let parameters: Vec<Checked> =
-        spots.iter().map(|spot| check(pass, targets, &mut state, spot, loss)).collect::<Result<_, _>>()?;
-    let errors = parameters.iter().filter(|checked| !checked.kink).map(|checked| checked.relative_error);
-    let max_relative_error = errors.fold(0.0, larger);
-    Ok(GradientCheck { max_relative_error, checked: parameters.len(), of, parameters })
+        spots.iter().enumerate().map(|spot| check(pass, targets, &mut state, spot, loss)).collect::<Result<_, _>>()?;
+    let compared = parameters.iter().filter(|checked| !checked.kink && checked.resolved);
+    let max_relative_error = compared.map(|checked| checked.relative_error).reduce(larger);
+    let unresolved = parameters.iter().filter(|checked| !checked.resolved).count();
+    Ok(GradientCheck { max_relative_error, unresolved, checked: parameters.len(), of, parameters })
 }
 
-fn check(pass: &Pass, targets: &Targets, state: &mut State, spot: &Spot, loss: f64) -> Result<Checked, PassError> {
+fn check(
+    pass: &Pass,
+    targets: &Targets,
+    state: &mut State,
+    (number, spot): (usize, &Spot),
+    loss: f64,
+) -> Result<Checked, GradientCheckError> {
     let size = spot.value.abs();
     let step = STEP * if size > 1.0 { size } else { 1.0 };
     // What is really added after rounding, on both sides.
     let (above, below) = (spot.value + step, spot.value - step);
+    for (name, moved) in [("w + h", above), ("w − h", below)] {
+        finite(&format!("/parameters/{number}/step"), &spot.layer, name, moved)?;
+    }
     let mut with = |value: f64| {
         set(state, spot, value);
         let trace = Pass { state: &*state, ..*pass }.forward(Some(targets))?;
         // The trace ends here: it shares the parameters with the state, which would be copied where it still did.
         let loss = trace.loss.as_ref().map_or(0.0, |loss| loss.value);
-        Ok::<_, PassError>((loss, kinked(&trace.forward.layers).into_iter().cloned().collect::<Vec<_>>()))
+        let mut sides = vec![];
+        add_sides(&trace.forward.layers, &trace.forward.inputs, &mut sides);
+        Ok::<_, PassError>((loss, sides))
     };
     let ((up, sides_up), (down, sides_down)) = (with(above)?, with(below)?);
     set(state, spot, spot.value);
-    let numeric = (up - down) / (above - below);
-    let resolution = f64::EPSILON * loss.abs() / (above - below) * SURE;
-    let scale = larger(larger(spot.analytic.abs(), numeric.abs()), resolution);
-    let relative_error = if scale > 0.0 { (spot.analytic - numeric).abs() / scale } else { 0.0 };
+    let slope = Slope::new(up, down, loss, above - below);
+    let numeric = slope.numeric;
+    finite(&format!("/parameters/{number}/numeric"), &spot.layer, "numeric", numeric)?;
     Ok(Checked {
         layer: spot.layer.clone(),
         parameter: spot.parameter,
         index: spot.index.clone(),
         analytic: spot.analytic,
         numeric,
-        relative_error,
+        relative_error: slope.relative_error(spot.analytic),
         step,
         kink: sides_up != sides_down,
+        resolved: slope.resolves(spot.analytic),
     })
 }
 
@@ -145,16 +206,12 @@ fn add_spots(
         let path = outer.inside(index);
         let parameters = up.parameters().into_iter().flat_map(Named::iter);
         for ((name, tensor), (_, gradient)) in parameters.zip(down.gradients().into_iter().flat_map(Named::iter)) {
-            let (_, columns) = tensor.size();
             let pairs = tensor.values().iter().zip(gradient.values()).enumerate();
             spots.extend(pairs.filter(|_| stays()).map(|(at, (&value, &analytic))| Spot {
                 layer: up.name().clone(),
                 path: path.clone(),
                 parameter: name,
-                index: match &**tensor {
-                    Tensor::Vector(_) => vec![at],
-                    Tensor::Matrix(_) => vec![at / columns, at % columns],
-                },
+                index: tensor.index(at),
                 at,
                 value,
                 analytic,
@@ -196,18 +253,18 @@ pub fn affordable(model: &Model, examples: usize, multiply_adds: u64) -> u64 {
 }
 
 /// On which side of its kink every unit lies that has one.
-fn kinked(layers: &[LayerForward]) -> Vec<&Matrix> {
-    let mut found = vec![];
+fn add_sides(layers: &[LayerForward], inputs: &Matrix, sides: &mut Vec<bool>) {
+    let mut inputs = inputs;
     for layer in layers {
-        let activated = match layer {
-            LayerForward::Dense(dense) => Some((dense.activation, &dense.activated)),
-            LayerForward::Activation(layer) => Some((layer.activation, &layer.activated)),
-            _ => None,
+        let (activation, a) = match layer {
+            LayerForward::Dense(dense) => (dense.activation, &dense.pre_activations),
+            LayerForward::Activation(layer) => (layer.activation, inputs),
+            _ => (Activation::Linear, inputs),
         };
-        if let Some((Activation::Relu | Activation::LeakyRelu, activated)) = activated {
-            found.extend(activated.derivatives());
+        for &kink in activation.breaks() {
+            sides.extend(a.values().iter().map(|&a| a > kink));
         }
-        found.extend(kinked(layer.inner()));
+        add_sides(layer.inner(), inputs, sides);
+        inputs = layer.outputs();
     }
-    found
 }

@@ -7,6 +7,7 @@
 use thiserror::Error;
 
 use super::difference::{Difference, differences};
+use super::names;
 use crate::engine::activation::Activation;
 use crate::engine::cost::{Cost, Extent};
 use crate::engine::layer::normalization::Statistics;
@@ -27,7 +28,7 @@ pub enum Override {
         /// What it is instead
         set: f64,
     },
-    /// A unit that puts out 0 for every example, and so learns nothing.
+    /// A unit that puts out 0 for every example, so that no gradient comes from it or through it.
     Ablate {
         /// Its layer
         layer: LayerName,
@@ -53,10 +54,10 @@ pub enum WhatIfError {
     LossAfterwards { which: usize, at: String },
     #[error("{at} is what the step found, not what it computes; set what comes of it")]
     Found { which: usize, at: String },
-    #[error("the network has no layer {layer}")]
-    NoSuchLayer { which: usize, layer: LayerName },
-    #[error("layer {layer} has {units} units, counted from 0")]
-    NoSuchUnit { which: usize, layer: LayerName, units: usize },
+    #[error("the network has no layer {layer}; it has {}", names(.there))]
+    NoSuchLayer { which: usize, layer: LayerName, there: Vec<LayerName> },
+    #[error("layer {layer} has {units} units, counted from 0, so there is no unit {unit}")]
+    NoSuchUnit { which: usize, layer: LayerName, unit: usize, units: usize },
 }
 
 /// A change to one quantity, and which override wants it.
@@ -169,11 +170,12 @@ fn resolve(model: &Model, which: usize, wanted: &Override) -> Result<Vec<Resolve
         }
         Override::Ablate { layer, unit } => {
             let Some((path, named)) = model.layer(layer.as_str()) else {
-                return Err(WhatIfError::NoSuchLayer { which, layer: layer.clone() });
+                let there = model.all_layers().iter().map(|named| named.name.clone()).collect();
+                return Err(WhatIfError::NoSuchLayer { which, layer: layer.clone(), there });
             };
             let units = named.layer.size().outputs;
             if *unit >= units {
-                return Err(WhatIfError::NoSuchUnit { which, layer: layer.clone(), units });
+                return Err(WhatIfError::NoSuchUnit { which, layer: layer.clone(), unit: *unit, units });
             }
             // What puts out a constant hangs on nothing below it: its slope is 0, whatever the activation makes of a
             // and of the changed h. Where there is no slope, the error ends at the unit.

@@ -105,15 +105,16 @@ pub enum SubjectError {
     Batch(#[from] BatchError),
     #[error("this pass needs {}", .0.as_str())]
     Missing(BatchPart),
-    #[error(
-        "the {part} of this batch can take {bytes} bytes, and an answer has at most {limit}; ask for {less}, or send fewer rows"
-    )]
+    #[error("the {part} of this batch can take {bytes} bytes, and an answer has at most {limit}; ask for {less}")]
     AnswerTooLarge { part: &'static str, bytes: u64, limit: u64, less: &'static str },
-    #[error("this pass makes {numbers} numbers, and one request has at most {limit}; send fewer rows")]
-    TooManyNumbers { numbers: u64, limit: u64 },
-    #[error("this pass takes {multiply_adds} multiplications, and one request has at most {limit}; send fewer rows")]
-    TooMuchWork { multiply_adds: u64, limit: u64 },
+    #[error("this pass makes {numbers} numbers, and one request has at most {limit}; {less}")]
+    TooManyNumbers { numbers: u64, limit: u64, less: &'static str },
+    #[error("this pass takes {multiply_adds} multiplications, and one request has at most {limit}; {less}")]
+    TooMuchWork { multiply_adds: u64, limit: u64, less: &'static str },
 }
+
+/// What makes a pass smaller.
+const FEWER_ROWS: &str = "send fewer rows";
 
 impl Prepared {
     /// The pass over a model that it was prepared for, in one of its states.
@@ -133,8 +134,8 @@ impl Detail {
     /// Whether as much of a trace may be answered.
     pub fn check(self, cost: Cost, limits: &Limits) -> Result<(), SubjectError> {
         let (part, bytes, less) = match self {
-            Self::Full => ("full trace", cost.answer_bytes, "trace=summary or trace=none"),
-            Self::Summary => ("summary", cost.summary_bytes, "trace=none"),
+            Self::Full => ("full trace", cost.answer_bytes, "trace=summary or trace=none, or send fewer rows"),
+            Self::Summary => ("summary", cost.summary_bytes, "trace=none, or send fewer rows"),
             Self::None => ("", 0, ""),
         };
         let limit = limits.answer_bytes;
@@ -195,10 +196,11 @@ impl Subject {
         let cost = cost(&self.model, inputs.matrix().rows(), extent);
         if cost.multiply_adds > limits.multiply_adds {
             let (multiply_adds, limit) = (cost.multiply_adds, limits.multiply_adds);
-            return Err(SubjectError::TooMuchWork { multiply_adds, limit });
+            return Err(SubjectError::TooMuchWork { multiply_adds, limit, less: FEWER_ROWS });
         }
         if cost.numbers > limits.pass_numbers {
-            return Err(SubjectError::TooManyNumbers { numbers: cost.numbers, limit: limits.pass_numbers });
+            let (numbers, limit) = (cost.numbers, limits.pass_numbers);
+            return Err(SubjectError::TooManyNumbers { numbers, limit, less: FEWER_ROWS });
         }
         request.detail.check(cost, limits)?;
         Ok(Prepared { inputs, targets, mode, learning_rate: request.learning_rate, detail: request.detail, cost })

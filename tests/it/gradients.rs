@@ -73,9 +73,11 @@ proptest! {
         // A softmax of one unit is sure by nature, and its loss is flat.
         prop_assume!(!sure || trace.forward.outputs.columns() == 1 && case.loss == Loss::CrossEntropy);
         let all = gradients(&trace.backward.as_ref().unwrap().layers, "/forward");
-        let largest = all.iter().flat_map(|(_, values)| values).fold(1e-3_f64, |largest, g| largest.max(g.abs()));
-        let (mut compared, mut kinks) = (0, 0);
+        // What a difference of losses shows of a gradient that is smaller.
+        let least = 1e-4 * (1.0 + trace.loss.as_ref().unwrap().value.abs());
+        let mut compared = 0;
         for (place, gradient) in &all {
+            let largest = gradient.iter().fold(least, |largest, g| largest.max(g.abs()));
             for (index, analytic) in gradient.iter().enumerate() {
                 let at = |by| {
                     let moved = Some((place.as_str(), index, by));
@@ -83,7 +85,6 @@ proptest! {
                 };
                 let [above, below, far_above, far_below] = [H, -H, 2.0 * H, -2.0 * H].map(at);
                 if sides(&far_above) != sides(&far_below) {
-                    kinks += 1;
                     continue;
                 }
                 let loss = |trace: Trace| trace.loss.unwrap().value;
@@ -94,6 +95,6 @@ proptest! {
                 compared += 1;
             }
         }
-        prop_assert!(compared > 0 || kinks > 0, "nothing was compared");
+        prop_assume!(compared > 0);
     }
 }

@@ -25,6 +25,7 @@ mod networks;
 mod optimizers;
 mod problems;
 mod queries;
+mod range;
 mod raw;
 mod refusals;
 mod replicas;

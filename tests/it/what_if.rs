@@ -239,8 +239,8 @@ async fn a_claim_is_part_of_a_trace() {
     let layer = |layer: Value| json!({"forward": {"layers": [layer]}});
     let outputs = |outputs: Value| json!({"forward": {"outputs": outputs}});
     for (claim, code, pointer, says) in [
-        (json!({}), "missing_data", "", "no number"),
-        (json!({"forward": {"outputs": [[null]]}}), "missing_data", "", "no number"),
+        (json!({}), "empty_claim", "", "no number"),
+        (json!({"forward": {"outputs": [[null]]}}), "empty_claim", "", "no number"),
         (json!({"foward": {"outputs": [[0.6]]}}), "unknown_number", "/foward", "nothing of that name"),
         (layer(json!({"output": [[0.6, 0.5]]})), "unknown_number", "/forward/layers/0/output", "nothing of that name"),
         (layer(json!({"name": "hiden", "outputs": [[0.6, 0.5]]})), "unknown_number", "/forward/layers/0", "nothing"),
@@ -268,7 +268,6 @@ async fn a_claim_is_part_of_a_trace() {
         (outputs(json!([[0.6, 0.5]])), "wrong_shape", "/forward/outputs", "1 × 1 here"),
         (outputs(json!([0.6, 0.5])), "wrong_shape", "/forward/outputs", "this is 2"),
         (outputs(json!([[0.6], []])), "wrong_shape", "/forward/outputs", "ragged"),
-        (outputs(json!("0.638")), "wrong_shape", "/forward/outputs", "none"),
         (layer(json!({"outputs": [[0.6], [0.5], [0.4]]})), "wrong_shape", "/forward/layers/0/outputs", "1 × 2 here"),
         (json!({"loss": {"value": [0.1, 0.2]}}), "wrong_shape", "/loss/value", "a single number"),
     ] {
@@ -277,6 +276,18 @@ async fn a_claim_is_part_of_a_trace() {
         answer.fault(422, code, &pointer, says);
         let stateless = json!({"preset": "worked-example", "claim": claim}).to_string();
         api.post("/v1/grade", stateless).await.fault(422, code, &pointer, says);
+    }
+    for (claim, pointer, says) in [
+        (outputs(json!("0.638")), "/forward/outputs", "this is a text, where a number is claimed"),
+        (outputs(json!([[true]])), "/forward/outputs/0/0", "this is true or false"),
+        (outputs(json!([[{}]])), "/forward/outputs/0/0", "this is an object"),
+        (json!({"forward": 1}), "/forward", "this is a number, where an object is claimed"),
+        (json!({"forward": {"layers": "all"}}), "/forward/layers", "where a list of layers is claimed"),
+        (layer(json!({"name": 1})), "/forward/layers/0/name", "where a layer's name is claimed"),
+    ] {
+        let pointer = format!("/claim{pointer}");
+        let answer = api.post("/v1/sessions/demo/grade", json!({"claim": claim}).to_string()).await;
+        answer.fault(400, "wrong_type", &pointer, says);
     }
     for (body, code, pointer, says) in [
         (json!({}), "missing_field", "", "claim"),

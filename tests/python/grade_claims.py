@@ -15,7 +15,8 @@ from plain_mistakes import Wrong
 # Signs of errors and deltas, and of gradients: everyone may choose either sign for either.
 CONVENTIONS = [(1.0, 1.0), (-1.0, 1.0), (1.0, -1.0), (-1.0, -1.0)]
 NEAR, NEITHER, FAR = range(3)
-# Of the largest number of a quantity: two computations in other orders are this close.
+# Relative to a number, or to a thousandth of the largest of its quantity: two computations in other orders are this
+# close.
 TOLERANCE = 1e-9
 
 Number = tuple[str, str, float | None]
@@ -186,7 +187,7 @@ class Told:
         if own is None:
             return FAR
         off = abs(claimed.value - sign_of(claimed.quantity, convention) * own)
-        slack = TOLERANCE * self.largest[claimed.quantity]
+        slack = TOLERANCE * max(abs(own), 1e-3 * self.largest[claimed.quantity])
         if off <= max(0.5 * claimed.unit * (1.0 + 1e-9), 0.5 * slack):
             return NEAR
         return FAR if off > max(1.0001 * claimed.unit, 2.0 * slack) else NEITHER

@@ -47,6 +47,33 @@ macro_rules! each_alone {
                 }
             }
 
+            /// Where f′ jumps, or f itself: left and right of such an a the slopes of the loss need not agree.
+            pub fn breaks(self) -> &'static [f64] {
+                match self {
+                    Self::Relu | Self::LeakyRelu => &[0.0],
+                    Self::Softplus => &[softplus::THRESHOLD],
+                    // The two sides of elu meet with the same slope, 1.
+                    Self::Linear | Self::Sigmoid | Self::Tanh | Self::Elu | Self::Gelu | Self::Silu | Self::Softmax => &[],
+                }
+            }
+
+            /// The largest |f′(a)| that it is known by: sigmoid's ¼, and 1 for the others (gelu and silu pass it by a tenth);
+            /// softmax has no slope of its own.
+            pub fn steepest(self) -> f64 {
+                match self {
+                    Self::Sigmoid => 0.25,
+                    Self::Linear
+                    | Self::Tanh
+                    | Self::Relu
+                    | Self::LeakyRelu
+                    | Self::Elu
+                    | Self::Gelu
+                    | Self::Silu
+                    | Self::Softplus
+                    | Self::Softmax => 1.0,
+                }
+            }
+
             /// f(a) and f′(a) of one number; `None` for softmax, which looks at more than one.
             pub fn of(self, a: f64) -> Option<(f64, f64)> {
                 match self {

@@ -3,7 +3,7 @@
 use super::sigmoid;
 use crate::engine::math;
 
-const THRESHOLD: f64 = 20.0;
+pub const THRESHOLD: f64 = 20.0;
 
 pub fn value(a: f64) -> f64 {
     if a > THRESHOLD { a } else { math::log1p(math::exp(a)) }

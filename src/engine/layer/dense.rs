@@ -175,6 +175,10 @@ impl DenseForward {
                 let bias = bias.map(|bias| Operand::new("bias", vec![unit], bias.values()[unit]));
                 where_a_sum_breaks((0..below.columns()).map(term), bias)
             }
+            ("derivatives", &[example, unit]) => vec![
+                Operand::at("pre_activations", (example, unit), &self.pre_activations),
+                Operand::at("outputs", (example, unit), self.activated.outputs()),
+            ],
             (_, &[example, unit]) => vec![Operand::at("pre_activations", (example, unit), &self.pre_activations)],
             _ => vec![],
         }

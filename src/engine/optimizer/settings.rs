@@ -89,6 +89,12 @@ impl OptimizerKind {
 }
 
 impl Optimizer {
+    /// Whether a change is the learning rate times the gradient, and nothing besides.
+    pub fn is_plain(&self) -> bool {
+        let sgd = matches!(self.algorithm, Algorithm::Sgd { momentum: None });
+        sgd && self.weight_decay == 0.0 && self.clip_norm.is_none() && self.learning_rate.value() != 0.0
+    }
+
     /// Plain stochastic gradient descent.
     pub fn sgd(learning_rate: LearningRate) -> Self {
         Self { algorithm: Algorithm::Sgd { momentum: None }, learning_rate, weight_decay: 0.0, clip_norm: None }

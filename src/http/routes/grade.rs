@@ -172,6 +172,7 @@ async fn judge(
     ClaimBody(claim, entries): ClaimBody,
     tolerance: Option<f64>,
 ) -> Result<Response, Problem> {
+    const LESS: &str = "claim fewer numbers, or send fewer rows";
     let tolerance = tolerance.unwrap_or(TOLERANCE);
     if !(0.0..=1.0).contains(&tolerance) {
         let detail = format!("a tolerance is from 0 to 1, and this one is {tolerance}");
@@ -183,9 +184,9 @@ async fn judge(
         // The trace itself, and again with each mistake in it.
         let (multiply_adds, numbers) = (work(step, entries), numbers(step, entries));
         if multiply_adds > most_work {
-            Err(SubjectError::TooMuchWork { multiply_adds, limit: most_work })
+            Err(SubjectError::TooMuchWork { multiply_adds, limit: most_work, less: LESS })
         } else if numbers > most_numbers {
-            Err(SubjectError::TooManyNumbers { numbers, limit: most_numbers })
+            Err(SubjectError::TooManyNumbers { numbers, limit: most_numbers, less: LESS })
         } else {
             Ok(multiply_adds)
         }

@@ -142,8 +142,12 @@ pub async fn answer(
     let size = |cost: Cost| insight::bytes(subject.model(), cost);
     let permitted = |cost: Cost, _| {
         let bytes = size(cost);
-        let too_large =
-            SubjectError::AnswerTooLarge { part: "list of differences", bytes, limit, less: "forward alone" };
+        let too_large = SubjectError::AnswerTooLarge {
+            part: "list of differences",
+            bytes,
+            limit,
+            less: "forward alone, or send fewer rows",
+        };
         // The pass as it is and as it would be, and each number of the two beside the other.
         if bytes > limit { Err(too_large) } else { Ok(2 * cost.multiply_adds + cost.numbers) }
     };

@@ -1,5 +1,7 @@
-//! A trace as a graph of variables: what hangs on what, and by which factor. The paths of the chain rule run from the
+//! A trace as a graph of variables: what depends on what, and by which factor. The paths of the chain rule run from the
 //! loss down its edges.
+
+use num_bigint::BigUint;
 
 use crate::engine::activation::{Activated, Activation};
 use crate::engine::layer::LayerForward;
@@ -25,7 +27,7 @@ pub(super) struct Variable<'t> {
     pub uppers: Vec<(usize, Edge<'t>)>,
 }
 
-/// How one variable hangs on another.
+/// How one variable depends on another.
 pub(super) enum Edge<'t> {
     /// ∂E/∂ŷ of each example, uphill
     Loss(Loss, Matrix),
@@ -141,7 +143,19 @@ impl<'t> Graph<'t> {
         }
     }
 
-    /// Whether numbers of one example hang on another one's, above a variable.
+    /// The number of paths from the loss down to each number of a variable: the same for all of them, for each depends on
+    /// as many above as its neighbours do.
+    pub fn paths_down_to(&self, variable: usize) -> BigUint {
+        let mut counts: Vec<BigUint> = Vec::with_capacity(variable + 1);
+        for variable in &self.variables[..=variable] {
+            let ways = |(upper, edge): &(usize, Edge)| BigUint::from(edge.fan()) * &counts[*upper];
+            let count = if counts.is_empty() { BigUint::from(1_u8) } else { variable.uppers.iter().map(ways).sum() };
+            counts.push(count);
+        }
+        counts.pop().unwrap_or_default()
+    }
+
+    /// Whether numbers of one example depend on another one's, above a variable.
     pub fn mixes_examples(&self, variable: usize) -> bool {
         let edges = self.variables[..=variable].iter().flat_map(|variable| &variable.uppers);
         edges
@@ -158,7 +172,7 @@ impl<'t> Edge<'t> {
         }
     }
 
-    /// Every upper number that hangs on the number at a node, with the factor ∂upper/∂lower.
+    /// Every upper number that depends on the number at a node, with the factor ∂upper/∂lower.
     pub fn factors(&self, (n, j): Node, mut visit: impl FnMut(Node, f64)) {
         match self {
             Self::Loss(_, gradients) => visit((n, 0), gradients.at(n, j)),
@@ -179,7 +193,7 @@ impl<'t> Edge<'t> {
         }
     }
 
-    /// The number of upper numbers that hang on one lower one.
+    /// The number of upper numbers that depend on one lower one.
     pub fn fan(&self) -> usize {
         match self {
             Self::Loss(..) | Self::Slope(..) | Self::Mask(_) | Self::Same => 1,
@@ -214,7 +228,7 @@ impl<'t> Edge<'t> {
     }
 }
 
-/// ∂h/∂x of a normalization: every number hangs on all that mean and variance were taken over.
+/// ∂h/∂x of a normalization: every number depends on all that mean and variance were taken over.
 #[allow(clippy::cast_precision_loss, reason = "sizes are limited far below 2^53")]
 fn normalization(norm: &NormForward, (n, j): Node, mut visit: impl FnMut(Node, f64)) {
     let gamma = norm.parameters[ParameterName::Gamma].values();

@@ -5,13 +5,16 @@
 //! with their factors, and the sum over all of them is computed without walking any, layer by layer.
 
 mod graph;
+mod search;
+mod wide;
 
 use num_bigint::BigUint;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use super::NoSuchExample;
+use super::range::{OutOfRange, Underflow, finite, has_faded};
+use super::{NoSuchExample, names};
 use crate::engine::layer::{LayerBackward, LayerForward, LayerKind, NamedLayer};
 use crate::engine::matrix::Matrix;
 use crate::engine::model::Model;
@@ -19,7 +22,8 @@ use crate::engine::name::LayerName;
 use crate::engine::schema;
 use crate::engine::tensor::{ParameterName, WireName};
 use crate::engine::trace::Trace;
-use graph::{Edge, Graph, Node};
+use graph::Graph;
+use search::{Search, Step};
 
 /// Which weight, for which example, and how many of its paths are shown.
 #[derive(Clone, Debug)]
@@ -76,10 +80,13 @@ impl Serialize for Count {
 /// One path.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Path {
-    /// The product of its factors
+    /// The product of its factors; 0 also where it is below every double, which log10 tells
     #[schema(schema_with = schema::number)]
     pub value: f64,
-    /// |value| as a part of the sum of |value| over all paths
+    /// The decimal logarithm of |value|, below the range of doubles too; null where a factor is 0
+    #[schema(schema_with = schema::nullable_number)]
+    pub log10: Option<f64>,
+    /// |value| as a part of the sum of |value| over all paths; 0 where that is less than any double above 0
     #[schema(schema_with = schema::share)]
     pub share: f64,
     /// The factors from the loss down to the weight
@@ -117,25 +124,25 @@ pub struct Factor {
 }
 
 /// Why there is no chain to show.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq)]
 #[allow(missing_docs, reason = "the text of an error is its documentation")]
 pub enum ChainError {
     #[error("{0}")]
     Example(#[from] NoSuchExample),
-    #[error("the network has no layer {0}")]
-    Layer(LayerName),
+    #[error("the network has no layer {layer}; it has {}", names(.there))]
+    Layer { layer: LayerName, there: Vec<LayerName> },
     #[error("layer {layer} has no {}", .parameter.as_str())]
     Parameter { layer: LayerName, parameter: ParameterName },
     #[error("{} of layer {layer} has the shape {shape}, and there is no number at {index:?}", .parameter.as_str())]
     Index { layer: LayerName, parameter: ParameterName, shape: String, index: Vec<usize> },
+    #[error("the search for the heaviest paths would take {work} steps, and one request has at most {limit}; {less}")]
+    TooMuchWork { work: u64, limit: u64, less: &'static str },
     #[error(
-        "the search for the heaviest paths would take {work} steps, and one request has at most {limit}; ask for a smaller top"
+        "the search for the heaviest paths would keep {numbers} numbers, and one request has at most {limit}; {less}"
     )]
-    TooMuchWork { work: u64, limit: u64 },
-    #[error(
-        "the search for the heaviest paths would keep {numbers} numbers, and one request has at most {limit}; ask for a smaller top"
-    )]
-    TooManyNumbers { numbers: u64, limit: u64 },
+    TooManyNumbers { numbers: u64, limit: u64, less: &'static str },
+    #[error("{0}")]
+    OutOfRange(#[from] OutOfRange),
 }
 
 /// What the search for the heaviest paths may take.
@@ -189,7 +196,11 @@ pub fn chain(trace: &Trace, request: &ChainRequest, limits: ChainLimits) -> Resu
     if example >= examples {
         return Err(NoSuchExample { example, examples }.into());
     }
-    let missing = || ChainError::Layer(layer.clone());
+    let missing = || {
+        let mut there = vec![];
+        add_names(&trace.forward.layers, &mut there);
+        ChainError::Layer { layer: layer.clone(), there }
+    };
     let backward = trace.backward.as_ref().map_or(&[][..], |backward| &backward.layers);
     let place = find(&trace.forward.layers, backward, &trace.forward.inputs, layer).ok_or_else(missing)?;
     let gradients = place.down.gradients().and_then(|gradients| gradients.get(parameter));
@@ -207,23 +218,38 @@ pub fn chain(trace: &Trace, request: &ChainRequest, limits: ChainLimits) -> Resu
     let rows = if graph.mixes_examples(variable) { (0..examples).collect() } else { vec![example] };
     let work = graph.variables[..=variable].iter().flat_map(|v| v.uppers.iter().map(|(_, edge)| v.units * edge.fan()));
     let work = work.sum::<usize>() as u64 * rows.len() as u64 * (2 + KEPT * top as u64);
+    let less = if top > 1 { "ask for a smaller top" } else { "send fewer rows" };
     if work > limits.work {
-        return Err(ChainError::TooMuchWork { work, limit: limits.work });
+        return Err(ChainError::TooMuchWork { work, limit: limits.work, less });
     }
     let units = graph.variables[..=variable].iter().map(|variable| variable.units as u64).sum::<u64>();
     let numbers = units * rows.len() as u64 * (1 + top as u64) * (size_of::<Step>() / size_of::<f64>()) as u64;
     if numbers > limits.numbers {
-        return Err(ChainError::TooManyNumbers { numbers, limit: limits.numbers });
+        return Err(ChainError::TooManyNumbers { numbers, limit: limits.numbers, less });
     }
     let search = Search::new(&graph, &rows, examples, variable, top);
     let found = search.at(variable, (example, unit));
-    let absolute = found.absolute * last.value.abs();
-    let heaviest = (0..found.heaviest.len()).map(|rank| search.path(variable, (example, unit), rank, &last, absolute));
-    Ok(Chain {
-        gradient: own_gradient(&place, parameter, index, example),
-        batch_gradient,
-        paths: Paths { count: Count(found.count.clone()), sum: found.sum * last.value, heaviest: heaviest.collect() },
-    })
+    let sum = found.sum * last.value;
+    finite("/paths/sum", layer, "sum", sum)?;
+    if (found.faded && last.value != 0.0) || has_faded(sum, found.sum, last.value) {
+        let (layer, quantity, index) = (layer.clone(), parameter.as_str().to_owned(), index.clone());
+        return Err(OutOfRange::from(Underflow { layer, quantity, index, value: sum }).into());
+    }
+    let count = Count(graph.paths_down_to(variable));
+    let gradient = own_gradient(&place, parameter, index, example);
+    finite("/gradient", layer, "gradient", gradient)?;
+    let absolute = found.absolute.times(last.value);
+    let heaviest = (0..found.heaviest.len())
+        .map(|rank| search.path(variable, (example, unit), rank, &last, absolute))
+        .collect::<Result<_, _>>()?;
+    Ok(Chain { gradient, batch_gradient, paths: Paths { count, sum, heaviest } })
+}
+
+fn add_names(layers: &[LayerForward], names: &mut Vec<LayerName>) {
+    for layer in layers {
+        names.push(layer.name().clone());
+        add_names(layer.inner(), names);
+    }
 }
 
 fn find<'t>(
@@ -265,130 +291,4 @@ fn own_gradient(place: &Place, parameter: ParameterName, index: &[usize], exampl
         other => other.errors().at(example, unit),
     };
     0.0 - last_factor(place, parameter, index, example).value * downhill
-}
-
-/// What is known of one number: all paths from the loss down to it.
-#[derive(Clone, Default)]
-struct Known {
-    count: BigUint,
-    sum: f64,
-    absolute: f64,
-    heaviest: Vec<Step>,
-}
-
-/// The last step of a path, and where it came from.
-#[derive(Clone)]
-struct Step {
-    value: f64,
-    factor: f64,
-    upper: usize,
-    edge: usize,
-    node: Node,
-    rank: usize,
-}
-
-/// All variables down to one, by dynamic programming: each number from those above it.
-struct Search<'g, 't> {
-    graph: &'g Graph<'t>,
-    crosses: bool,
-    /// For each variable, for each example (those that matter), for each unit
-    known: Vec<Vec<Vec<Known>>>,
-}
-
-impl<'g, 't> Search<'g, 't> {
-    fn new(graph: &'g Graph<'t>, rows: &[usize], examples: usize, down_to: usize, top: usize) -> Self {
-        let mut search = Self { graph, crosses: rows.len() > 1, known: Vec::with_capacity(down_to + 1) };
-        for (at, variable) in graph.variables[..=down_to].iter().enumerate() {
-            let mut known = vec![vec![]; examples];
-            for &row in rows {
-                let of = |unit| if at == 0 { start() } else { search.know(&variable.uppers, (row, unit), top) };
-                known[row] = (0..variable.units).map(of).collect();
-            }
-            search.known.push(known);
-        }
-        search
-    }
-
-    fn at(&self, variable: usize, (row, unit): Node) -> &Known {
-        &self.known[variable][row][unit]
-    }
-
-    fn know(&self, uppers: &[(usize, Edge<'t>)], node: Node, top: usize) -> Known {
-        let mut known = Known::default();
-        let mut sum: Option<f64> = None;
-        for (edge_index, (upper, edge)) in uppers.iter().enumerate() {
-            // A branch is summed up by itself before what goes around it is added, as the backward pass does.
-            let mut part: Option<f64> = None;
-            edge.factors(node, |above, factor| {
-                let from = self.at(*upper, above);
-                known.count += &from.count;
-                known.absolute += from.absolute * factor.abs();
-                let term = from.sum * factor;
-                part = Some(part.map_or(term, |part| part + term));
-                for (rank, step) in from.heaviest.iter().enumerate() {
-                    let value = step.value * factor;
-                    known.heaviest.push(Step { value, factor, upper: *upper, edge: edge_index, node: above, rank });
-                }
-                if known.heaviest.len() > 4 * top + 16 {
-                    keep(&mut known.heaviest, top);
-                }
-            });
-            sum = part.map(|part| sum.map_or(part, |sum| sum + part)).or(sum);
-        }
-        keep(&mut known.heaviest, top);
-        known.heaviest.shrink_to_fit();
-        known.sum = sum.unwrap_or(0.0);
-        known
-    }
-
-    /// A path from the loss down to a node and into the parameter.
-    fn path(&self, variable: usize, node: Node, rank: usize, last: &Last, absolute: f64) -> Path {
-        let mut steps = vec![];
-        let (mut at, mut place, mut index) = (variable, node, rank);
-        while at != 0 {
-            let step = &self.at(at, place).heaviest[index];
-            steps.push((at, place, step));
-            (at, place, index) = (step.upper, step.node, step.rank);
-        }
-        let mut running = 1.0;
-        let mut factors = Vec::with_capacity(steps.len() + 1);
-        for (number, (at, (row, unit), step)) in steps.into_iter().rev().enumerate() {
-            running = if number == 0 { step.factor } else { running * step.factor };
-            let (upper, lower) = (&self.graph.variables[step.upper], &self.graph.variables[at]);
-            factors.push(Factor {
-                name: format!("∂{}/∂{}", upper.symbol, lower.symbol),
-                formula: lower.uppers[step.edge].1.formula(),
-                value: step.factor,
-                running,
-                layer: lower.layer.clone(),
-                unit: Some(unit),
-                example: self.crosses.then_some(row),
-            });
-        }
-        let entered = &self.graph.variables[variable];
-        running *= last.value;
-        factors.push(Factor {
-            name: format!("∂{}/∂{}", entered.symbol, last.name),
-            formula: last.formula,
-            value: last.value,
-            running,
-            layer: entered.layer.clone(),
-            unit: None,
-            example: None,
-        });
-        let share = if absolute > 0.0 { running.abs() / absolute } else { 0.0 };
-        Path { value: running, share, factors }
-    }
-}
-
-/// The loss itself: one path, nothing multiplied yet.
-fn start() -> Known {
-    let step = Step { value: 1.0, factor: 1.0, upper: 0, edge: 0, node: (0, 0), rank: 0 };
-    Known { count: BigUint::from(1_u8), sum: 1.0, absolute: 1.0, heaviest: vec![step] }
-}
-
-/// The heaviest ones, the earlier first among equals.
-fn keep(steps: &mut Vec<Step>, top: usize) {
-    steps.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()));
-    steps.truncate(top);
 }

@@ -12,7 +12,9 @@ pub enum Claim {
     Number(f64),
     /// A text, such as a layer's name
     Text(String),
-    /// Nothing claimed here, or a switch, which is no number
+    /// A switch, such as an optimizer's nesterov
+    Switch(bool),
+    /// Nothing claimed here
     Nothing,
     /// An array
     List(Vec<Claim>),
@@ -41,7 +43,7 @@ impl Claim {
     /// Numbers, texts, arrays and objects in it, itself counted.
     pub fn entries(&self) -> u64 {
         match self {
-            Self::Number(_) | Self::Text(_) | Self::Nothing => 1,
+            Self::Number(_) | Self::Text(_) | Self::Switch(_) | Self::Nothing => 1,
             Self::List(items) => 1 + items.iter().map(Self::entries).sum::<u64>(),
             Self::Object(entries) => 1 + entries.iter().map(|(_, claim)| claim.entries()).sum::<u64>(),
         }
@@ -79,7 +81,31 @@ impl Claim {
                 let shape = [items.len()].into_iter().chain(first).collect();
                 Some(Numbers { shape, values: parts.into_iter().flat_map(|part| part.values).collect() })
             }
-            Self::Text(_) | Self::Object(_) => None,
+            Self::Text(_) | Self::Switch(_) | Self::Object(_) => None,
+        }
+    }
+
+    /// What it is, in JSON's words.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Number(_) => "a number",
+            Self::Text(_) => "a text",
+            Self::Switch(_) => "true or false",
+            Self::Nothing => "null",
+            Self::List(_) => "a list",
+            Self::Object(_) => "an object",
+        }
+    }
+
+    /// The first thing in nested arrays that can be no number: its pointer from here, and what it is.
+    pub fn no_number(&self) -> Option<(String, &'static str)> {
+        match self {
+            Self::Number(_) | Self::Nothing => None,
+            Self::Text(_) | Self::Switch(_) | Self::Object(_) => Some((String::new(), self.type_name())),
+            Self::List(items) => items.iter().enumerate().find_map(|(at, item)| {
+                let (within, what) = item.no_number()?;
+                Some((format!("/{at}{within}"), what))
+            }),
         }
     }
 }
@@ -174,8 +200,8 @@ impl<'de> Visitor<'de> for ClaimVisitor {
         Ok(Claim::Nothing)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Claim, E> {
-        Ok(Claim::Nothing)
+    fn visit_bool<E>(self, value: bool) -> Result<Claim, E> {
+        Ok(Claim::Switch(value))
     }
 
     #[allow(clippy::cast_precision_loss, reason = "a claim of more than 53 bits is rounded as JSON readers do")]

@@ -47,8 +47,10 @@ pub(super) struct Wanted(HashSet<String>);
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the text of an error is its documentation")]
 pub enum ClaimError {
-    #[error("the trace has nothing of that name here")]
-    Unknown { pointer: String },
+    #[error("the trace has nothing of that name here; it has {}", listed(.there))]
+    Unknown { pointer: String, there: Vec<String> },
+    #[error("this is {got}, where {wanted} is claimed; null claims nothing")]
+    Type { pointer: String, wanted: &'static str, got: &'static str },
     #[error("the same key stands twice in one object; one of the two would be lost")]
     Repeated { pointer: String },
     #[error("the trace has {expected} here (examples × units, in × out), and this is {got}")]
@@ -86,6 +88,10 @@ pub(super) struct Convention {
     pub gradients: f64,
 }
 
+/// Numbers smaller than this part of the largest of their quantity are compared relative to that: what is summed up in
+/// another order differs by the rounding of the larger terms.
+const NOISE: f64 = 1e-3;
+
 /// The trace's own first. Everyone may choose a sign for errors and deltas, and one for gradients: the change tells
 /// whether the two go together. Errors of one sign beside deltas of the other are a mistake.
 pub(super) const CONVENTIONS: [Convention; 4] = [
@@ -94,6 +100,14 @@ pub(super) const CONVENTIONS: [Convention; 4] = [
     Convention { blame: 1.0, gradients: -1.0 },
     Convention { blame: -1.0, gradients: -1.0 },
 ];
+
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let more = names.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if shown.is_empty() { "nothing at all".into() } else { shown + &more }
+}
 
 impl Wanted {
     /// Those quantities of a trace, in the order of computation.
@@ -190,30 +204,31 @@ impl Places {
             found.extend(self.claimed(which, claim, here)?);
             return Ok(());
         }
-        let unknown = || ClaimError::Unknown { pointer: here.to_owned() };
+        let unknown = |pointer: String| ClaimError::Unknown { pointer, there: self.there(at) };
         match claim {
             Claim::Nothing => Ok(()),
-            Claim::Number(_) | Claim::Text(_) => Err(unknown()),
+            Claim::Number(_) | Claim::Text(_) | Claim::Switch(_) => {
+                let wanted = if at.ends_with("/layers") { "a list of layers" } else { "an object" };
+                Err(ClaimError::Type { pointer: here.to_owned(), wanted, got: claim.type_name() })
+            }
             Claim::Object(entries) => {
                 for (key, claim) in entries {
                     let deeper = |outer: &str| format!("{outer}/{}", escaped(key));
                     if self.is_setting(at, key, claim) {
                         continue;
                     }
-                    let (at, here) = (deeper(at), deeper(here));
-                    if !self.parts.contains(&at) {
-                        return Err(ClaimError::Unknown { pointer: here });
+                    let (below, here) = (deeper(at), deeper(here));
+                    if !self.parts.contains(&below) {
+                        return Err(unknown(here));
                     }
-                    self.collect(claim, &at, &here, found)?;
+                    self.collect(claim, &below, &here, found)?;
                 }
                 Ok(())
             }
             Claim::List(items) => {
                 for (index, item) in items.iter().enumerate() {
                     let here = format!("{here}/{index}");
-                    let Some(layer) = self.layer(at, index, item) else {
-                        return Err(ClaimError::Unknown { pointer: here });
-                    };
+                    let layer = self.layer(at, index, item, &here)?.ok_or_else(|| unknown(here.clone()))?;
                     self.collect(item, &layer, &here, found)?;
                 }
                 Ok(())
@@ -240,12 +255,32 @@ impl Places {
         known.contains(&key) && (simple || key == "optimizer")
     }
 
-    /// A layer by its name, or by its place where the claim gives it none.
-    fn layer(&self, list: &str, index: usize, item: &Claim) -> Option<String> {
-        if let Some(Claim::Text(name)) = item.get("name") {
-            return self.named.get(&format!("{list} {name}")).cloned();
+    /// What the trace has at a place: the names of a list's layers, or the keys of an object.
+    fn there(&self, at: &str) -> Vec<String> {
+        let (list, object) = (format!("{at} "), format!("{at}/"));
+        let mut layers: Vec<(&String, &str)> =
+            self.named.iter().filter_map(|(key, place)| Some((place, key.strip_prefix(&list)?))).collect();
+        layers.sort_unstable();
+        if !layers.is_empty() {
+            return layers.into_iter().map(|(_, name)| name.to_owned()).collect();
         }
-        Some(format!("{list}/{index}")).filter(|at| self.layers.contains(at))
+        let keys = self.parts.iter().chain(self.quantities.keys()).filter_map(|part| part.strip_prefix(&object));
+        let mut keys: Vec<String> = keys.filter(|key| !key.contains('/')).map(str::to_owned).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// A layer by its name, or by its place where the claim gives it none.
+    fn layer(&self, list: &str, index: usize, item: &Claim, here: &str) -> Result<Option<String>, ClaimError> {
+        match item.get("name") {
+            Some(Claim::Text(name)) => Ok(self.named.get(&format!("{list} {name}")).cloned()),
+            None | Some(Claim::Nothing) => Ok(Some(format!("{list}/{index}")).filter(|at| self.layers.contains(at))),
+            Some(other) => {
+                let (wanted, got) = ("a layer's name", other.type_name());
+                Err(ClaimError::Type { pointer: format!("{here}/name"), wanted, got })
+            }
+        }
     }
 
     /// What is claimed of one quantity; nothing where null stands for all of it.
@@ -256,7 +291,10 @@ impl Places {
             shape => shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × "),
         };
         let wrong = |got: String| ClaimError::Shape { pointer: here.to_owned(), expected: shape(expected), got };
-        let numbers = claim.numbers().ok_or_else(|| wrong("none, or ragged".into()))?;
+        let numbers = claim.numbers().ok_or_else(|| match claim.no_number() {
+            Some((within, got)) => ClaimError::Type { pointer: format!("{here}{within}"), wanted: "a number", got },
+            None => wrong("empty, or ragged".into()),
+        })?;
         if numbers.values == [None] {
             return Ok(None);
         }
@@ -319,7 +357,8 @@ pub(super) fn first_wrong(
             let got = claimed.numbers.values[place]?;
             let off = (got - expected).abs();
             // One unit of the last place, and the rounding of that unit itself.
-            let near = off <= claimed.rounding[place] * (1.0 + 1e-9) || off <= tolerance * largest;
+            let size = if expected.abs() > NOISE * largest { expected.abs() } else { NOISE * largest };
+            let near = off <= claimed.rounding[place] * (1.0 + 1e-9) || off <= tolerance * size;
             (!near).then_some((index, Some(got)))
         });
         wrong.map(|(index, got)| (claimed.which, describe(quantity, index, sign * quantity.values[index], got)))

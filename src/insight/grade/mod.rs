@@ -96,11 +96,11 @@ pub fn work(step: Cost, entries: u64) -> u64 {
     step.multiply_adds.saturating_add(entries.saturating_mul(COMPARED)).saturating_mul(PASSES)
 }
 
-/// The numbers that grading holds at once: one pass's with what a mistake looks at of it, and of the claim what was
-/// read, what was meant, how it was rounded, what is right and what the mistake gives. Each way of making a mistake is
+/// The numbers that grading holds at once: the right pass's, one mistaken pass's with what the mistake looks at of both
+/// and what it makes of them, and of the claim what was read, what was meant, how it was rounded, what is right and what the mistake gives. Each way of making a mistake is
 /// gone before the next one is tried.
 pub fn numbers(step: Cost, entries: u64) -> u64 {
-    step.numbers.saturating_mul(2).saturating_add(entries.saturating_mul(8))
+    step.numbers.saturating_mul(4).saturating_add(entries.saturating_mul(8))
 }
 
 /// In how many ways the known mistakes are made in such a step; each takes one pass at the most.

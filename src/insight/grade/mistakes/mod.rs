@@ -16,8 +16,8 @@ use crate::engine::spec::ModelSpec;
 use crate::engine::tap::ValuesMut;
 use crate::limits::Limits;
 use passes::{
-    bias_forgotten, half_forgotten, sign_flipped, signs_mixed, slopes, softmax_forgotten, sum_instead_of_mean,
-    weights_transposed,
+    bias_forgotten, half_forgotten, mean_in_deltas, sign_flipped, signs_mixed, slopes, softmax_forgotten,
+    sum_instead_of_mean, weights_transposed,
 };
 use updates::{
     bias_correction_forgotten, bias_updated_per_weight, momentum_forgotten, updated_before_blame,
@@ -129,6 +129,13 @@ pub(super) const MISTAKES: &[Mistake] = &[
         title: "Summed over the batch instead of averaged",
         explanation: "The gradient, or the loss, is the sum over the examples: it must be divided by their number.",
         make: sum_instead_of_mean,
+    },
+    Mistake {
+        code: "mean_in_deltas",
+        title: "The mean over the batch is taken in the deltas already",
+        explanation: "Errors and deltas are divided by the number of examples. Here every example has its own delta, \
+            that of its own loss, and the mean is taken once, in the gradients: they are the same either way.",
+        make: mean_in_deltas,
     },
     Mistake {
         code: "weights_transposed",

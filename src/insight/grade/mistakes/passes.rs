@@ -115,6 +115,25 @@ pub(super) fn sum_instead_of_mean<'s>(scene: &'s Scene<'s>) -> Vec<Way<'s>> {
     vec![summed(true, false), summed(false, true), summed(true, true)]
 }
 
+#[allow(clippy::cast_precision_loss, reason = "sizes are limited far below 2^53")]
+pub(super) fn mean_in_deltas<'s>(scene: &'s Scene<'s>) -> Vec<Way<'s>> {
+    let examples = scene.pass.inputs.matrix().rows() as f64;
+    if examples < 2.0 {
+        return vec![];
+    }
+    // Then the gradients are sums, or the mean is taken a second time.
+    let divided = |summed: bool| {
+        scene.imitate(move |spot, _, values| {
+            if spot.top && spot.is("backward", &["errors"]) {
+                scale(values, 1.0 / examples);
+            } else if summed && spot.section == "backward" && spot.name.first() == Some(&"gradients") {
+                scale(values, examples);
+            }
+        })
+    };
+    vec![divided(true), divided(false)]
+}
+
 pub(super) fn weights_transposed<'s>(scene: &'s Scene<'s>) -> Vec<Way<'s>> {
     let written = |quantity: &Quantity| match quantity.shape[..] {
         [rows, columns] if quantity.pointer.contains("/weights") => {

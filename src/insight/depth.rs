@@ -3,13 +3,10 @@
 //! Through a sigmoid every layer multiplies the blame by a slope of at most ¼: after k layers at most 0.25^k of it is
 //! left, if the weights do not make up for it (Hochreiter 1991; Bengio, Simard and Frasconi 1994).
 
-mod underflow;
-
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub use underflow::{Underflow, first_underflow};
-
+use super::range::{OutOfRange, finite, first_underflow};
 use crate::engine::activation::Activation;
 use crate::engine::layer::{LayerBackward, LayerForward};
 use crate::engine::math::{log10, pow};
@@ -86,9 +83,12 @@ pub struct LayerDepth {
     /// The part of units and examples whose slope is below a twentieth of the steepest; null as the mean slope is
     #[schema(schema_with = schema::nullable_number)]
     pub saturated: Option<f64>,
-    /// 0.25^distance: what sigmoid slopes leave at the most, by themselves
+    /// 0.25^distance: what a sigmoid's slopes would leave at the most, by themselves; 0 where that is below every double
     #[schema(schema_with = schema::number)]
     pub bound: f64,
+    /// The decimal logarithm of that bound, −distance·log10 4
+    #[schema(schema_with = schema::number)]
+    pub log10_bound: f64,
 }
 
 /// What is known of an activation above a layer.
@@ -100,22 +100,42 @@ struct Slopes<'t> {
 
 /// How blame and change depend on the distance. The trace has gone down to its update. Numbers that a double cannot
 /// hold are refused, never silently zero.
-pub fn depth(trace: &Trace) -> Result<Depth, Underflow> {
+pub fn depth(trace: &Trace) -> Result<Depth, OutOfRange> {
     if let Some(underflow) = first_underflow(trace) {
-        return Err(underflow);
+        return Err(underflow.into());
     }
     let downs = trace.backward.as_ref().map_or(&[][..], |backward| &backward.layers);
     let updates = trace.update.as_ref().map_or(&[][..], |update| &update.layers);
     let mut layers = vec![];
     add_layers(&trace.forward.layers, downs, updates, &mut None, &mut layers);
     let output = layers.first().map_or(0.0, |layer: &LayerDepth| layer.mean_abs_delta);
-    for layer in &mut layers {
+    for (at, layer) in layers.iter_mut().enumerate() {
         let ratio = (output > 0.0).then(|| layer.mean_abs_delta / output);
         layer.ratio_to_output = ratio;
         layer.log10_ratio = ratio.filter(|ratio| *ratio > 0.0).map(log10);
+        for (name, value) in layer.numbers() {
+            finite(&format!("/layers/{at}/{name}"), &layer.name, name, value)?;
+        }
+    }
+    if layers.is_empty() {
+        let because = "the network has no dense layer, so there is no depth to look through".into();
+        return Ok(Depth { layers, verdict: None, because });
     }
     let (verdict, because) = judge(&layers);
     Ok(Depth { layers, verdict, because })
+}
+
+impl LayerDepth {
+    /// Those of its numbers that may overflow.
+    fn numbers(&self) -> Vec<(&'static str, f64)> {
+        let always = [
+            ("mean_abs_delta", self.mean_abs_delta),
+            ("gradient_norm", self.gradient_norm),
+            ("change_norm", self.change_norm),
+        ];
+        let some = [("ratio_to_output", self.ratio_to_output), ("mean_slope", self.mean_slope)];
+        always.into_iter().chain(some.into_iter().filter_map(|(name, value)| Some((name, value?)))).collect()
+    }
 }
 
 fn judge(layers: &[LayerDepth]) -> (Option<Verdict>, String) {
@@ -130,6 +150,13 @@ fn judge(layers: &[LayerDepth]) -> (Option<Verdict>, String) {
     } else {
         Verdict::Healthy
     };
+    if ratio == 0.0 {
+        let because = format!(
+            "the deltas of {} are all exactly 0: nothing reaches it, for every way to it passes a slope or a weight of 0",
+            lowest.name
+        );
+        return (Some(verdict), because);
+    }
     let because = format!(
         "the mean |delta| of {} is {ratio:e} times the output layer's; vanishing is below {VANISHING:e}, exploding above \
          {EXPLODING:e}",
@@ -173,7 +200,7 @@ fn of_layer(down: &LayerBackward, update: &LayerUpdate, slopes: Option<Slopes>, 
     let gradients: Vec<&Tensor> = down.gradients().into_iter().flat_map(Named::iter).map(|(_, g)| g).collect();
     let changes: Vec<&Tensor> = update.parameters.iter().map(|(_, update)| &update.change).collect();
     let flat = |slopes: Slopes| {
-        let steepest = if slopes.activation == Activation::Sigmoid { 0.25 } else { 1.0 };
+        let steepest = slopes.activation.steepest();
         mean(slopes.derivatives, &|slope| if slope.abs() < SATURATED * steepest { 1.0 } else { 0.0 })
     };
     LayerDepth {
@@ -187,5 +214,6 @@ fn of_layer(down: &LayerBackward, update: &LayerUpdate, slopes: Option<Slopes>, 
         mean_slope: slopes.map(|slopes| mean(slopes.derivatives, &|slope| slope)),
         saturated: slopes.map(flat),
         bound: pow(0.25, distance as f64),
+        log10_bound: 0.0 - distance as f64 * log10(4.0),
     }
 }
