@@ -7,10 +7,10 @@ CARGO_DENY_VERSION := 0.20.2
 
 help:
 	@echo 'make run             build and serve on 127.0.0.1:8080'
-	@echo 'make test            everything but the container test; installs what it needs'
+	@echo 'make test            everything but the container tests; installs what it needs'
 	@echo 'make test-rust       formatting, lints and the Rust tests'
 	@echo 'make test-python     the re-checker, the fixtures and the API contract, over HTTP'
-	@echo 'make test-container  build the image and run the worked example in it (needs a Docker engine)'
+	@echo 'make test-container  build the image, run it, and a cluster of three (needs a Docker engine)'
 	@echo 'make soak            the tests that get better with time: kills, power cuts, simulations (an hour)'
 	@echo 'make golden          renew openapi.yaml and the fixtures that need no PyTorch'
 
@@ -37,6 +37,7 @@ test-python: .venv/ready
 
 test-container:
 	tests/container/run
+	tests/container/cluster
 
 golden: .venv/ready
 	UPDATE=1 cargo test --locked --test it contract
