@@ -1,14 +1,14 @@
 """Batch and layer normalization in plain Python."""
 
 from plain_functions import Matrix, in_rows, mean, plus, scaled, times, turned
-from plain_parts import Down, Layer, Up, Way
+from plain_parts import Down, Layer, Pass, Up
 
 
-def normalization_up(layer: Layer, x: Matrix, way: Way) -> Up:
+def normalization_up(layer: Layer, x: Matrix, current: Pass) -> Up:
     groups = in_groups(layer, x)
-    if has_own_statistics(layer, way):
+    if has_own_statistics(layer, current):
         means = [mean(group) for group in groups]
-        variances = [mean([(one - m) ** 2 for one in group]) for group, m in zip(groups, means, strict=True)]
+        variances = [mean([(one - m) * (one - m) for one in group]) for group, m in zip(groups, means, strict=True)]
     else:
         means, variances = layer.running["mean"], layer.running["variance"]
     deviations = [(variance + layer.settings["epsilon"]) ** 0.5 for variance in variances]
@@ -25,20 +25,20 @@ def in_groups(layer: Layer, m: Matrix) -> Matrix:
     return turned(m) if layer.kind == "batch_norm" else m
 
 
-def has_own_statistics(layer: Layer, way: Way) -> bool:
-    return layer.kind == "layer_norm" or way.training
+def has_own_statistics(layer: Layer, current: Pass) -> bool:
+    return layer.kind == "layer_norm" or current.training
 
 
-def normalization_down(up: Up, errors: Matrix, way: Way) -> Down:
+def normalization_down(up: Up, errors: Matrix, current: Pass) -> Down:
     layer, normalized = up.layer, up.told["normalized"]
     gradients = {
-        "gamma": way.gradient_of_units(layer, times(errors, normalized)),
-        "beta": way.gradient_of_units(layer, errors),
+        "gamma": current.gradient_of_units(layer, times(errors, normalized)),
+        "beta": current.gradient_of_units(layer, errors),
     }
     of_normalized = times(errors, in_rows(errors, layer.parameters["gamma"]))
     told: dict = {"errors": errors, "normalized_errors": of_normalized}
     groups = list(zip(in_groups(layer, of_normalized), in_groups(layer, normalized), strict=True))
-    if has_own_statistics(layer, way):
+    if has_own_statistics(layer, current):
         told["mean_error"] = [mean(e) for e, _ in groups]
         told["mean_product"] = [mean([a * b for a, b in zip(*group, strict=True)]) for group in groups]
         passed = [through_statistics(*group) for group in groups]

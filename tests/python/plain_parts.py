@@ -28,7 +28,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Way:
+class Pass:
     """A pass, and what is done otherwise in it."""
 
     wrong: Wrong

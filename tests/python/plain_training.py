@@ -3,11 +3,12 @@ trace. It knows nothing of the service: the definitions are PyTorch's.
 """
 
 from dataclasses import dataclass, replace
+from math import isfinite
 
 from plain_functions import Matrix, errors, loss, scaled
 from plain_layers import climb, descend, told_of
 from plain_mistakes import RIGHT, Wrong
-from plain_parts import Layer, Up, Way, layers_activated_above, layers_of_outputs
+from plain_parts import Layer, Pass, Up, layers_activated_above, layers_of_outputs
 from plain_updates import Updater, clip_of
 
 
@@ -38,7 +39,7 @@ def step(network: Network, batch: Batch, wrong: Wrong = RIGHT) -> tuple[dict, Ne
     updates, after = Updater(network.optimizer, network.steps, clip, wrong).layers(ups, downs, batch.training)
     later = replace(network, layers=after, steps=network.steps + 1)
     per_example, value = losses(network, ups, batch, wrong)
-    _, loss_after = losses(network, climb(after, batch.inputs, way_of(later, batch, wrong)), batch, wrong)
+    _, loss_after = losses(network, climb(after, batch.inputs, pass_of(later, batch, wrong)), batch, wrong)
     told = {
         "forward": {"layers": [told_of(up.layer, up.told) for up in ups], "outputs": ups[-1].out},
         "loss": {"per_example": per_example, "value": value},
@@ -49,14 +50,14 @@ def step(network: Network, batch: Batch, wrong: Wrong = RIGHT) -> tuple[dict, Ne
 
 
 def passes(network: Network, batch: Batch, wrong: Wrong, early_clip: dict | None = None) -> tuple[tuple, tuple]:
-    way = way_of(network, batch, wrong, early_clip)
-    ups = climb(network.layers, batch.inputs, way)
-    return ups, descend(ups, errors_of_outputs(network, ups, batch, wrong), way)
+    current = pass_of(network, batch, wrong, early_clip)
+    ups = climb(network.layers, batch.inputs, current)
+    return ups, descend(ups, errors_of_outputs(network, ups, batch, wrong), current)
 
 
-def way_of(network: Network, batch: Batch, wrong: Wrong, early_clip: dict | None = None) -> Way:
+def pass_of(network: Network, batch: Batch, wrong: Wrong, early_clip: dict | None = None) -> Pass:
     updater = Updater(network.optimizer, network.steps, early_clip, wrong)
-    return Way(
+    return Pass(
         wrong=wrong,
         training=batch.training,
         masks=batch.masks or {},
@@ -70,7 +71,8 @@ def way_of(network: Network, batch: Batch, wrong: Wrong, early_clip: dict | None
 
 def losses(network: Network, ups: tuple[Up, ...], batch: Batch, wrong: Wrong) -> tuple[list, float | None]:
     each = [loss(network.loss, *rows) for rows in zip(batch.targets, ups[-1].out, strict=True)]
-    if None in each:
+    # A step that is wrong may be so wild that it has no loss afterwards.
+    if not all(one is not None and isfinite(one) for one in each):
         return [None] * len(each), None
     if "loss" in wrong.doubled:
         each = scaled(each, 2.0)
