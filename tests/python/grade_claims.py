@@ -18,6 +18,8 @@ NEAR, NEITHER, FAR = range(3)
 # Relative to a number, or to a thousandth of the largest of its quantity: two computations in other orders are this
 # close.
 TOLERANCE = 1e-9
+# A quantity whose numbers are all below this is zero in truth: they are made of roundings, other ones for everybody.
+ROUNDINGS = 1e-11
 
 Number = tuple[str, str, float | None]
 
@@ -89,6 +91,8 @@ PARTS: dict[str, Callable[[str], bool]] = {
     "deltas": named("deltas"),
     "gradients": lambda pointer: "/gradients/" in pointer,
     "after": named("after"),
+    "statistics": named("mean", "variance", "deviation", "normalized"),
+    "states": lambda pointer: "/state/" in pointer or "/corrected/" in pointer,
     "without biases": lambda pointer: "/bias" not in pointer,
     "without derivatives": lambda pointer: "derivatives" not in pointer,
 }
@@ -147,7 +151,7 @@ def sign_of(quantity: str, convention: tuple[float, float]) -> float:
 
 
 def claim_of(trace: dict, part: str, decimals: int | None, convention: tuple[float, float]) -> dict | None:
-    """What of the trace a client claims; nothing where that is nothing."""
+    """What of the trace a client claims; nothing where that is nothing, or zeros that do not show their decimals."""
     wanted = PARTS[part]
 
     def told(value: Any, pointer: str) -> Any:
@@ -158,7 +162,7 @@ def claim_of(trace: dict, part: str, decimals: int | None, convention: tuple[flo
             return [told(inner, f"{pointer}/{index}") for index, inner in enumerate(value)]
         if isinstance(value, str):
             return value
-        return signed(value, sign_of(pointer, convention)) if wanted(pointer) else None
+        return signed(value, sign_of(pointer, convention)) if wanted(pointer) and not is_roundings(value) else None
 
     def signed(value: Any, sign: float) -> Any:
         if isinstance(value, list):
@@ -168,7 +172,18 @@ def claim_of(trace: dict, part: str, decimals: int | None, convention: tuple[flo
         return sign * value if decimals is None else round(sign * value, decimals)
 
     claim = told(trace, "")
-    return claim if any(value is not None for _, _, value in numbers(claim)) else None
+    values = [value for _, _, value in numbers(claim) if value is not None]
+    return claim if values and (decimals is None or most_decimals(values) > 0) else None
+
+
+def is_roundings(value: Any) -> bool:
+    return 0.0 < largest(value) < ROUNDINGS
+
+
+def largest(value: Any) -> float:
+    if isinstance(value, list):
+        return max(map(largest, value), default=0.0)
+    return abs(value) if value is not None else 0.0
 
 
 class Told:

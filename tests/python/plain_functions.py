@@ -1,6 +1,7 @@
-"""Activations and losses in plain Python, as anybody would write them. They share no code with the service."""
+"""Activations, losses and sums in plain Python, as anybody would write them. They share no code with the service."""
 
 import math
+from collections.abc import Callable
 
 Row = list[float]
 Matrix = list[Row]
@@ -17,6 +18,8 @@ ACTIVATIONS = {
     "silu": (lambda a: a * logistic(a), lambda a: logistic(a) * (1.0 + a * (1.0 - logistic(a)))),
     "softplus": (lambda a: max(a, 0.0) + math.log1p(math.exp(-abs(a))), lambda a: logistic(a)),
 }
+# PyTorch's: a logarithm is not less than this, and a slope of binary cross-entropy is divided by no less than that.
+LOGARITHM_MIN, DIVISOR_MIN = -100.0, 1e-12
 
 
 def logistic(a: float) -> float:
@@ -44,14 +47,18 @@ def slope(name: str, a: float) -> float:
 def loss(name: str, y: Row, out: Row) -> float | None:
     """One example's; nothing where a logarithm does not exist."""
     if name == "half_squared_error":
-        return sum((a - b) ** 2 for a, b in zip(y, out, strict=True)) / 2.0
+        return sum((a - b) * (a - b) for a, b in zip(y, out, strict=True)) / 2.0
     if name == "mean_squared_error":
-        return sum((a - b) ** 2 for a, b in zip(y, out, strict=True)) / len(y)
-    if any(b <= 0.0 and a != 0.0 for a, b in zip(y, out, strict=True)):
-        return None
+        return sum((a - b) * (a - b) for a, b in zip(y, out, strict=True)) / len(y)
     if name == "cross_entropy":
+        if any(b <= 0.0 and a != 0.0 for a, b in zip(y, out, strict=True)):
+            return None
         return -sum(a * math.log(b) for a, b in zip(y, out, strict=True) if a != 0.0)
-    return -sum(a * math.log(b) + (1.0 - a) * math.log(1.0 - b) for a, b in zip(y, out, strict=True)) / len(y)
+    return -sum(a * bounded_log(b) + (1.0 - a) * bounded_log(1.0 - b) for a, b in zip(y, out, strict=True)) / len(y)
+
+
+def bounded_log(p: float) -> float:
+    return max(math.log(p), LOGARITHM_MIN) if p > 0.0 else LOGARITHM_MIN
 
 
 def errors(name: str, y: Row, out: Row) -> Row:
@@ -62,7 +69,7 @@ def errors(name: str, y: Row, out: Row) -> Row:
         return [2.0 * (a - b) / len(y) for a, b in zip(y, out, strict=True)]
     if name == "cross_entropy":
         return [a / b if a != 0.0 else 0.0 for a, b in zip(y, out, strict=True)]
-    return [(a - b) / (b * (1.0 - b)) / len(y) for a, b in zip(y, out, strict=True)]
+    return [(a - b) / max(b * (1.0 - b), DIVISOR_MIN) / len(y) for a, b in zip(y, out, strict=True)]
 
 
 def turned(m: Matrix) -> Matrix:
@@ -70,11 +77,30 @@ def turned(m: Matrix) -> Matrix:
 
 
 def product(a: Matrix, b: Matrix) -> Matrix:
-    return [[sum(x * y for x, y in zip(row, column, strict=True)) for column in turned(b)] for row in a]
+    columns = turned(b)
+    return [[sum(x * y for x, y in zip(row, column, strict=True)) for column in columns] for row in a]
+
+
+def combined(f: Callable[..., float], *matrices: Matrix) -> Matrix:
+    """Number by number."""
+    return [[f(*ones) for ones in zip(*rows, strict=True)] for rows in zip(*matrices, strict=True)]
 
 
 def plus(a: Matrix, b: Matrix) -> Matrix:
-    return [[x + y for x, y in zip(*rows, strict=True)] for rows in zip(a, b, strict=True)]
+    return combined(lambda x, y: x + y, a, b)
+
+
+def times(a: Matrix, b: Matrix) -> Matrix:
+    return combined(lambda x, y: x * y, a, b)
+
+
+def in_rows(m: Matrix, row: Row) -> Matrix:
+    """The same row as often as the matrix has rows."""
+    return [row] * len(m)
+
+
+def mean(values: Row) -> float:
+    return sum(values) / len(values)
 
 
 def scaled(m: list, factor: float) -> list:

@@ -1,5 +1,7 @@
 """The chain rule where nobody can walk all paths: their number, their sum and the heaviest by other means."""
 
+import math
+
 import pytest
 
 from conftest import Client
@@ -8,11 +10,17 @@ from test_chain import chain, made
 from trace_parts import is_close, part_of, total
 
 LAYERS, WIDTH = 60, 3
+# Each preset's number of paths to a weight of the first layer, and the factors of each path or, where there are ways
+# around, of the shortest. Between that layer and the top one there are 98 layers of 16 units.
 PRESETS = {
-    # 98 layers of 16 units between the first layer and the top one.
-    "telephone": 16**98,
-    "telephone-relu": 16**98,
+    "telephone": (16**98, 2 * 100 + 1),
+    "telephone-relu": (16**98, 2 * 100 + 1),
+    # In every block one way more than there are units: around it.
+    "telephone-residual": (17**98, 98 + 6),
+    # Each of 99 normalizations leads to all of 8 examples.
+    "telephone-batch-norm": (16**98 * 8**99, 4 * 99 + 3),
 }
+INPUT, UNIT, EXAMPLE, TOP = 3, 4, 2, 5
 
 
 def deep() -> Case:
@@ -38,11 +46,46 @@ def test_a_deep_networks_paths_pass_every_machine_integer(server: Client):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_the_telephones_paths(server: Client, preset: str):
+def test_the_telephones_paths_sum_to_the_gradient(server: Client, preset: str):
+    session, (count, factors) = made(server, {"preset": preset}), PRESETS[preset]
+    trace = server.post(f"/v1/sessions/{session}/backward", {})
+    first = part_of(trace, "layer1")
+    found = chain(server, session, {}, ("layer1", "weights", [INPUT, UNIT]), example=EXAMPLE, top=TOP)
+    assert found["batch_gradient"] == first.down["gradients"]["weights"][INPUT][UNIT] != 0.0
+    of_the_example = -first.down["deltas"][EXAMPLE][UNIT] * first.inputs[EXAMPLE][INPUT]
+    assert of_the_example != 0.0
+    assert is_close(found["gradient"], of_the_example, 1e-9)
+    assert found["paths"]["count"] == str(count)
+    assert is_close(found["paths"]["sum"], of_the_example, 1e-9)
+    lengths = [len(path["factors"]) for path in found["paths"]["heaviest"]]
+    assert min(lengths) == factors
+    # Around a block there are two factors fewer than through it, and everywhere else all paths are of one length.
+    assert {length - factors for length in lengths} <= (set(range(0, 2 * 99, 2)) if "residual" in preset else {0})
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_telephones_heaviest_paths(server: Client, preset: str):
+    """There is a gradient, so the heaviest paths are numbers and not zero, and are what their factors make."""
     session = made(server, {"preset": preset})
-    found = chain(server, session, {}, ("layer1", "weights", [3, 4]), example=2, top=2)
-    assert found["paths"]["count"] == str(PRESETS[preset])
-    assert len(found["paths"]["heaviest"][0]["factors"]) == 2 * 100 + 1
+    paths = chain(server, session, {}, ("layer1", "weights", [INPUT, UNIT]), example=EXAMPLE, top=TOP)["paths"]
+    heaviest = paths["heaviest"]
+    assert len(heaviest) == TOP
+    sizes = [abs(path["value"]) for path in heaviest]
+    assert sizes == sorted(sizes, reverse=True)
+    # A sum of paths is not more than their number by the largest of them.
+    assert abs(paths["sum"]) <= int(paths["count"]) * sizes[0]
+    everything = sizes[0] / heaviest[0]["share"]
+    assert abs(paths["sum"]) <= everything * (1.0 + 1e-9)
+    for path, size in zip(heaviest, sizes, strict=True):
+        assert 0.0 < size < math.inf and 0.0 < path["share"] <= 1.0
+        assert is_close(path["share"], size / everything, 1e-9)
+        values = [factor["value"] for factor in path["factors"]]
+        assert all(math.isfinite(value) and value != 0.0 for value in values)
+        # By logarithms, which do not care in what order the numbers shrink.
+        logarithm = math.fsum(math.log(abs(value)) for value in values)
+        assert math.isclose(logarithm, math.log(size), rel_tol=1e-10)
+        assert math.prod(math.copysign(1.0, value) for value in values) == math.copysign(1.0, path["value"])
+        assert path["factors"][-1]["running"] == path["value"]
 
 
 def test_the_way_around_doubles_the_paths(server: Client):
