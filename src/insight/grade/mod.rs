@@ -7,6 +7,7 @@ mod claim;
 mod compare;
 mod imitation;
 mod mistakes;
+mod places;
 
 use serde::Serialize;
 use utoipa::ToSchema;
