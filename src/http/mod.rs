@@ -18,6 +18,7 @@ mod refusal;
 mod responses;
 mod routes;
 mod rows;
+mod schemas;
 mod server;
 mod spec_body;
 mod stack;

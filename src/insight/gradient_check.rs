@@ -28,42 +28,41 @@ const SURE: f64 = 1e6;
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct GradientCheck {
     /// The largest of the relative errors, those at a kink left out
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub max_relative_error: f64,
     /// Parameters that were checked
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     pub checked: usize,
     /// Parameters that there are
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     pub of: usize,
     /// The parameters in order of their layers, from the inputs up
-    #[schema(max_items = 2_000)]
     pub parameters: Vec<Checked>,
 }
 
 /// One parameter.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Checked {
-    /// Its layer
-    #[schema(schema_with = schema::name)]
+    /// The name of its layer
+    #[schema(value_type = schema::Name)]
     pub layer: LayerName,
     /// Which parameter of the layer
     pub parameter: ParameterName,
-    /// `[i, j]` or `[j]`
-    #[schema(schema_with = schema::index)]
+    /// Its index in that parameter, `[i, j]` or `[j]`, counted from 0
+    #[schema(value_type = schema::Index)]
     pub index: Vec<usize>,
-    /// ∂E/∂w by the chain rule
-    #[schema(schema_with = schema::number)]
+    /// ∂E/∂w of the mean loss, by the chain rule
+    #[schema(value_type = schema::Number)]
     pub analytic: f64,
-    /// (E(w + h) − E(w − h))/2h
-    #[schema(schema_with = schema::number)]
+    /// (E(w + h) − E(w − h))/2h: the central difference of the mean loss
+    #[schema(value_type = schema::Number)]
     pub numeric: f64,
     /// |analytic − numeric| over the larger of the two, or over what a difference of losses can show at all where
     /// both are smaller than that
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub relative_error: f64,
-    /// h
-    #[schema(schema_with = schema::number)]
+    /// h: how far w was moved to either side
+    #[schema(value_type = schema::Number)]
     pub step: f64,
     /// Whether a kink (ReLU's, leaky ReLU's) lies between w − h and w + h: there the two need not agree
     pub kink: bool,

@@ -31,10 +31,10 @@ use crate::session::{Detail, Inspection, Subject};
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct ExplainBody {
     /// The name of a preset, in the place of network, loss, optimizer and seed
-    #[schema(schema_with = schema::name, required = false)]
+    #[schema(value_type = schema::Name, required = false)]
     #[serde(default, deserialize_with = "given")]
     preset: Option<String>,
-    /// The network
+    /// The network: its inputs, and its layers from the inputs up
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     network: Option<NetworkBody>,
@@ -46,28 +46,28 @@ pub struct ExplainBody {
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     optimizer: Option<OptimizerBody>,
-    /// Where the random numbers start; 0 if left out
-    #[schema(schema_with = schema::seed, required = false)]
+    /// Where the random numbers of first weights and of dropout start; 0 if left out
+    #[schema(value_type = schema::Seed, required = false)]
     #[serde(default, deserialize_with = "given_whole")]
     seed: Option<u64>,
     /// x, `[examples][inputs]` or one row; a preset's own data if inputs and targets are left out
-    #[schema(schema_with = schema::rows, required = false)]
+    #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     inputs: Option<Rows>,
-    /// y, `[examples][outputs]` or one row
-    #[schema(schema_with = schema::rows, required = false)]
+    /// y, `[examples][outputs]` or one row; forward can do without
+    #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     targets: Option<Rows>,
-    /// Whether layers that behave differently in training do so; if left out it does
+    /// train or eval: whether batch_norm uses the batch and dropout drops; if left out eval for forward, else train
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given_word")]
     mode: Option<Mode>,
     /// η for this pass alone, in the place of the optimizer's own
-    #[schema(schema_with = schema::learning_rate, required = false)]
+    #[schema(value_type = schema::NonNegative, required = false)]
     #[serde(default, deserialize_with = "given")]
     learning_rate: Option<f64>,
-    /// Numbers to be set to others; the answer is then what differs
-    #[schema(min_items = 1, max_items = 100, nullable = false)]
+    /// Numbers to be set to others, for this pass alone; the answer is then what differs
+    #[schema(min_items = 1, nullable = false)]
     #[serde(default, deserialize_with = "given")]
     what_if: Option<Vec<OverrideBody>>,
 }

@@ -32,26 +32,26 @@ use crate::session::{Detail, Inspection, Subject, SubjectError};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct GradeBody {
-    /// x; a preset's own data if inputs and targets are left out
-    #[schema(schema_with = schema::rows, required = false)]
+    /// x, `[examples][inputs]` or one row; a preset's own data if inputs and targets are left out
+    #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     inputs: Option<Rows>,
-    /// y
-    #[schema(schema_with = schema::rows, required = false)]
+    /// y, `[examples][outputs]` or one row; forward can do without
+    #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     targets: Option<Rows>,
-    /// train if left out
+    /// train or eval: whether batch_norm uses the batch and dropout drops; if left out eval for forward, else train
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given_word")]
     mode: Option<Mode>,
-    /// η in the place of the optimizer's own
-    #[schema(schema_with = schema::learning_rate, required = false)]
+    /// η for this pass alone, in the place of the optimizer's own
+    #[schema(value_type = schema::NonNegative, required = false)]
     #[serde(default, deserialize_with = "given")]
     learning_rate: Option<f64>,
     /// Any part of a trace, in the trace's own form; numbers may be rounded
     claim: ClaimBody,
     /// How far a number may be off beyond its own rounding, relative to the largest of its quantity; 1e-9 if left out
-    #[schema(schema_with = schema::share, required = false)]
+    #[schema(value_type = schema::Share, required = false)]
     #[serde(default, deserialize_with = "given")]
     tolerance: Option<f64>,
 }
@@ -61,10 +61,10 @@ pub struct GradeBody {
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct StatelessGradeBody {
     /// The name of a preset, in the place of network, loss, optimizer and seed
-    #[schema(schema_with = schema::name, required = false)]
+    #[schema(value_type = schema::Name, required = false)]
     #[serde(default, deserialize_with = "given")]
     preset: Option<String>,
-    /// The network
+    /// The network: its inputs, and its layers from the inputs up
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     network: Option<NetworkBody>,
@@ -76,30 +76,30 @@ pub struct StatelessGradeBody {
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     optimizer: Option<OptimizerBody>,
-    /// Where the random numbers start; 0 if left out
-    #[schema(schema_with = schema::seed, required = false)]
+    /// Where the random numbers of first weights and of dropout start; 0 if left out
+    #[schema(value_type = schema::Seed, required = false)]
     #[serde(default, deserialize_with = "given_whole")]
     seed: Option<u64>,
-    /// x; a preset's own data if inputs and targets are left out
-    #[schema(schema_with = schema::rows, required = false)]
+    /// x, `[examples][inputs]` or one row; a preset's own data if inputs and targets are left out
+    #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     inputs: Option<Rows>,
-    /// y
-    #[schema(schema_with = schema::rows, required = false)]
+    /// y, `[examples][outputs]` or one row; forward can do without
+    #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     targets: Option<Rows>,
-    /// train if left out
+    /// train or eval: whether batch_norm uses the batch and dropout drops; if left out eval for forward, else train
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given_word")]
     mode: Option<Mode>,
-    /// η in the place of the optimizer's own
-    #[schema(schema_with = schema::learning_rate, required = false)]
+    /// η for this pass alone, in the place of the optimizer's own
+    #[schema(value_type = schema::NonNegative, required = false)]
     #[serde(default, deserialize_with = "given")]
     learning_rate: Option<f64>,
     /// Any part of a trace, in the trace's own form; numbers may be rounded
     claim: ClaimBody,
     /// How far a number may be off beyond its own rounding, relative to the largest of its quantity; 1e-9 if left out
-    #[schema(schema_with = schema::share, required = false)]
+    #[schema(value_type = schema::Share, required = false)]
     #[serde(default, deserialize_with = "given")]
     tolerance: Option<f64>,
 }

@@ -43,15 +43,15 @@ macro_rules! of_a_batch {
         #[derive(Debug, Deserialize, ToSchema)]
         #[serde(remote = "Self", deny_unknown_fields)]
         pub struct $body {
-            /// x; a preset's own data if inputs and targets are left out
-            #[schema(schema_with = schema::rows, required = false)]
+            /// x, `[examples][inputs]` or one row; a preset's own data if inputs and targets are left out
+            #[schema(nullable = false)]
             #[serde(default, deserialize_with = "given")]
             inputs: Option<Rows>,
-            /// y
-            #[schema(schema_with = schema::rows, required = false)]
+            /// y, `[examples][outputs]` or one row; forward can do without
+            #[schema(nullable = false)]
             #[serde(default, deserialize_with = "given")]
             targets: Option<Rows>,
-            /// train if left out
+            /// train or eval: whether batch_norm uses the batch and dropout drops; if left out eval for forward, else train
             #[schema(nullable = false)]
             #[serde(default, deserialize_with = "given_word")]
             mode: Option<Mode>,
@@ -63,22 +63,22 @@ macro_rules! of_a_batch {
 of_a_batch! {
     /// The chain rule for one weight.
     pub struct ChainBody {
-        /// Which weight
+        /// The weight whose gradient is taken apart: a layer, a parameter of it and an index
         weight: WeightBody,
         /// Paths shown at the most; 10 if left out
-        #[schema(minimum = 1, maximum = 1000, nullable = false)]
+        #[schema(value_type = schema::PathsShown, required = false)]
         #[serde(default, deserialize_with = "given_whole")]
         top: Option<u64>,
-        /// The row of the batch; 0 if left out
-        #[schema(schema_with = schema::count, required = false)]
+        /// The row of the batch that is looked at, counted from 0; 0 if left out
+        #[schema(value_type = schema::Count, required = false)]
         #[serde(default, deserialize_with = "given_whole")]
         example: Option<u64>,
     }
 
     /// Blame for one example.
     pub struct BlameBody {
-        /// The row of the batch; 0 if left out
-        #[schema(schema_with = schema::count, required = false)]
+        /// The row of the batch that is looked at, counted from 0; 0 if left out
+        #[schema(value_type = schema::Count, required = false)]
         #[serde(default, deserialize_with = "given_whole")]
         example: Option<u64>,
     }
@@ -89,11 +89,11 @@ of_a_batch! {
     /// Every gradient against the slope of the loss.
     pub struct GradientCheckBody {
         /// Parameters to be checked at the most; 2,000 if left out, and fewer where that would take too long
-        #[schema(minimum = 1, maximum = 2000, nullable = false)]
+        #[schema(value_type = schema::SampleSize, required = false)]
         #[serde(default, deserialize_with = "given_whole")]
         sample: Option<u64>,
         /// Which ones are drawn where not all are checked; 0 if left out
-        #[schema(schema_with = schema::seed, required = false)]
+        #[schema(value_type = schema::Seed, required = false)]
         #[serde(default, deserialize_with = "given_whole")]
         seed: Option<u64>,
     }
@@ -103,14 +103,14 @@ of_a_batch! {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct WeightBody {
-    /// The layer's name
-    #[schema(schema_with = schema::name)]
+    /// The name of the layer that the weight belongs to
+    #[schema(value_type = schema::Name)]
     layer: String,
-    /// weights, bias, gamma or beta
+    /// Which parameter of the layer: weights, bias, gamma or beta
     #[serde(deserialize_with = "crate::http::strict::word")]
     parameter: ParameterName,
-    /// `[i, j]`, or `[j]` for all but weights
-    #[schema(schema_with = schema::weight_index)]
+    /// Its index, counted from 0: `[i, j]` joins unit i below to unit j above; `[j]` for all but weights
+    #[schema(value_type = schema::WeightIndex)]
     index: Vec<Whole>,
 }
 

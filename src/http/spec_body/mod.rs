@@ -27,11 +27,11 @@ use crate::session::{Preset, SubjectSpec};
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct SessionBody {
-    /// The name of a preset; alone
-    #[schema(schema_with = schema::name, required = false)]
+    /// The name of a preset, in the place of network, loss, optimizer and seed
+    #[schema(value_type = schema::Name, required = false)]
     #[serde(default, deserialize_with = "given")]
     pub preset: Option<String>,
-    /// The network
+    /// The network: its inputs, and its layers from the inputs up
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     pub network: Option<NetworkBody>,
@@ -43,8 +43,8 @@ pub struct SessionBody {
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     pub optimizer: Option<OptimizerBody>,
-    /// Where the random numbers start; 0 if left out
-    #[schema(schema_with = schema::seed, required = false)]
+    /// Where the random numbers of first weights and of dropout start; 0 if left out
+    #[schema(value_type = schema::Seed, required = false)]
     #[serde(default, deserialize_with = "given_whole")]
     pub seed: Option<u64>,
 }
@@ -53,12 +53,12 @@ pub struct SessionBody {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct NetworkBody {
-    /// Inputs of an example
-    #[schema(schema_with = schema::units)]
+    /// Numbers that one example brings: the columns of x
+    #[schema(value_type = schema::Units)]
     #[serde(deserialize_with = "whole")]
     pub inputs: u64,
     /// The layers from the inputs up
-    #[schema(min_items = 1, max_items = 1000)]
+    #[schema(min_items = 1)]
     pub layers: Vec<LayerBody>,
 }
 
