@@ -9,6 +9,7 @@ mod conditions;
 mod diagnose;
 mod docs;
 mod extract;
+mod fields;
 mod healthcheck;
 mod json;
 mod openapi;

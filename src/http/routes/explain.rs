@@ -4,75 +4,31 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use serde::Deserialize;
-use utoipa::ToSchema;
 
 use super::passes::{Heading, PassAnswer, PassBody, TraceQuery};
-use super::what_if::{self, OverrideBody};
+use super::what_if;
 use crate::engine::cost::Extent;
-use crate::engine::loss::Loss;
-use crate::engine::mode::Mode;
 use crate::engine::model::Targets;
 use crate::engine::pass::Pass;
-use crate::engine::schema;
 use crate::http::App;
 use crate::http::body::Json;
+use crate::http::fields::bodies;
 use crate::http::json;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::responses;
-use crate::http::rows::Rows;
-use crate::http::spec_body::{NetworkBody, OptimizerBody, SessionBody};
-use crate::http::strict::{given, given_whole, given_word, objects};
+use crate::http::spec_body::SessionBody;
 use crate::session::{Detail, Inspection, Subject};
 
-/// A session's fields and a pass's fields in one body.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct ExplainBody {
-    /// The name of a preset, in the place of network, loss, optimizer and seed
-    #[schema(value_type = schema::Name, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    preset: Option<String>,
-    /// The network: its inputs, and its layers from the inputs up
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    network: Option<NetworkBody>,
-    /// What the outputs are judged by; half_squared_error if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    loss: Option<Loss>,
-    /// How gradients become changes; sgd with 0.1 if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    optimizer: Option<OptimizerBody>,
-    /// Where the random numbers of first weights and of dropout start; 0 if left out
-    #[schema(value_type = schema::Seed, required = false)]
-    #[serde(default, deserialize_with = "given_whole")]
-    seed: Option<u64>,
-    /// x, `[examples][inputs]` or one row; a preset's own data if inputs and targets are left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    inputs: Option<Rows>,
-    /// y, `[examples][outputs]` or one row; forward can do without
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    targets: Option<Rows>,
-    /// train or eval: whether batch_norm uses the batch and dropout drops; if left out eval for forward, else train
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    mode: Option<Mode>,
-    /// η for this pass alone, in the place of the optimizer's own
-    #[schema(value_type = schema::NonNegative, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    learning_rate: Option<f64>,
-    /// Numbers to be set to others, for this pass alone; the answer is then what differs
-    #[schema(min_items = 1, nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    what_if: Option<Vec<OverrideBody>>,
+bodies! {
+    /// A session's fields and a pass's fields in one body.
+    pub struct ExplainBody {
+        ..session,
+        ..batch,
+        ..learning_rate,
+        ..what_if,
+    }
 }
-
-objects!(ExplainBody);
 
 /// Explain
 ///

@@ -10,8 +10,6 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::passes::PassBody;
 use crate::engine::cost::{Cost, Extent};
-use crate::engine::loss::Loss;
-use crate::engine::mode::Mode;
 use crate::engine::model::Targets;
 use crate::engine::pass::Pass;
 use crate::engine::schema;
@@ -19,89 +17,29 @@ use crate::http::App;
 use crate::http::body::Json;
 use crate::http::code::Code;
 use crate::http::extract::{Path, session_name};
+use crate::http::fields::bodies;
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::responses;
-use crate::http::rows::Rows;
-use crate::http::spec_body::{NetworkBody, OptimizerBody, SessionBody};
-use crate::http::strict::{given, given_whole, given_word, objects};
+use crate::http::spec_body::SessionBody;
 use crate::insight::grade::{Claim, Grade, TOLERANCE, grade, numbers, work};
 use crate::session::{Detail, Inspection, Subject, SubjectError};
 
-/// Numbers to be judged as those of a session's next step.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct GradeBody {
-    /// x, `[examples][inputs]` or one row; a preset's own data if inputs and targets are left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    inputs: Option<Rows>,
-    /// y, `[examples][outputs]` or one row; forward can do without
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    targets: Option<Rows>,
-    /// train or eval: whether batch_norm uses the batch and dropout drops; if left out eval for forward, else train
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    mode: Option<Mode>,
-    /// η for this pass alone, in the place of the optimizer's own
-    #[schema(value_type = schema::NonNegative, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    learning_rate: Option<f64>,
-    /// Any part of a trace, in the trace's own form; numbers may be rounded
-    claim: ClaimBody,
-    /// How far a number may be off beyond its own rounding, relative to the largest of its quantity; 1e-9 if left out
-    #[schema(value_type = schema::Share, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    tolerance: Option<f64>,
-}
+bodies! {
+    /// Numbers to be judged as those of a session's next step.
+    pub struct GradeBody {
+        ..batch,
+        ..learning_rate,
+        ..claim,
+    }
 
-/// A session's fields, a pass's fields and the numbers to be judged.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct StatelessGradeBody {
-    /// The name of a preset, in the place of network, loss, optimizer and seed
-    #[schema(value_type = schema::Name, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    preset: Option<String>,
-    /// The network: its inputs, and its layers from the inputs up
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    network: Option<NetworkBody>,
-    /// What the outputs are judged by; half_squared_error if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    loss: Option<Loss>,
-    /// How gradients become changes; sgd with 0.1 if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    optimizer: Option<OptimizerBody>,
-    /// Where the random numbers of first weights and of dropout start; 0 if left out
-    #[schema(value_type = schema::Seed, required = false)]
-    #[serde(default, deserialize_with = "given_whole")]
-    seed: Option<u64>,
-    /// x, `[examples][inputs]` or one row; a preset's own data if inputs and targets are left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    inputs: Option<Rows>,
-    /// y, `[examples][outputs]` or one row; forward can do without
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    targets: Option<Rows>,
-    /// train or eval: whether batch_norm uses the batch and dropout drops; if left out eval for forward, else train
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    mode: Option<Mode>,
-    /// η for this pass alone, in the place of the optimizer's own
-    #[schema(value_type = schema::NonNegative, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    learning_rate: Option<f64>,
-    /// Any part of a trace, in the trace's own form; numbers may be rounded
-    claim: ClaimBody,
-    /// How far a number may be off beyond its own rounding, relative to the largest of its quantity; 1e-9 if left out
-    #[schema(value_type = schema::Share, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    tolerance: Option<f64>,
+    /// A session's fields, a pass's fields and the numbers to be judged.
+    pub struct StatelessGradeBody {
+        ..session,
+        ..batch,
+        ..learning_rate,
+        ..claim,
+    }
 }
 
 /// Any part of a trace, and of how many entries it is made. They are counted where the body is read.
@@ -123,8 +61,6 @@ impl PartialSchema for ClaimBody {
 }
 
 impl ToSchema for ClaimBody {}
-
-objects!(GradeBody, StatelessGradeBody);
 
 /// Grade
 ///

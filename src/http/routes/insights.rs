@@ -20,12 +20,13 @@ use crate::http::App;
 use crate::http::body::Json;
 use crate::http::code::Code;
 use crate::http::extract::{Path, session_name};
+use crate::http::fields::bodies;
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::responses;
 use crate::http::rows::Rows;
 use crate::http::spec_body::into_seed;
-use crate::http::strict::{given, given_whole, given_word, objects, whole};
+use crate::http::strict::{given_whole, objects, whole};
 use crate::insight::blame::{self, Blame, blame};
 use crate::insight::chain::{self, Chain, ChainLimits, ChainRequest, chain};
 use crate::insight::depth::{Depth, depth};
@@ -36,33 +37,10 @@ use crate::session::{Detail, PassRequest, Session, SubjectError};
 /// Entries of an insight take about so many bytes; there are as many as a summary has numbers, or fewer.
 const ENTRY_BYTES: u64 = 512;
 
-/// Bodies that begin with a batch: its three fields, and then their own.
-macro_rules! of_a_batch {
-    ($($(#[doc = $text:literal])+ pub struct $body:ident { $($fields:tt)* })+) => {$(
-        $(#[doc = $text])+
-        #[derive(Debug, Deserialize, ToSchema)]
-        #[serde(remote = "Self", deny_unknown_fields)]
-        pub struct $body {
-            /// x, `[examples][inputs]` or one row; a preset's own data if inputs and targets are left out
-            #[schema(nullable = false)]
-            #[serde(default, deserialize_with = "given")]
-            inputs: Option<Rows>,
-            /// y, `[examples][outputs]` or one row; forward can do without
-            #[schema(nullable = false)]
-            #[serde(default, deserialize_with = "given")]
-            targets: Option<Rows>,
-            /// train or eval: whether batch_norm uses the batch and dropout drops; if left out eval for forward, else train
-            #[schema(nullable = false)]
-            #[serde(default, deserialize_with = "given_word")]
-            mode: Option<Mode>,
-            $($fields)*
-        }
-    )+};
-}
-
-of_a_batch! {
+bodies! {
     /// The chain rule for one weight.
     pub struct ChainBody {
+        ..batch,
         /// The weight whose gradient is taken apart: a layer, a parameter of it and an index
         weight: WeightBody,
         /// Paths shown at the most; 10 if left out
@@ -77,6 +55,7 @@ of_a_batch! {
 
     /// Blame for one example.
     pub struct BlameBody {
+        ..batch,
         /// The row of the batch that is looked at, counted from 0; 0 if left out
         #[schema(value_type = schema::Count, required = false)]
         #[serde(default, deserialize_with = "given_whole")]
@@ -84,10 +63,13 @@ of_a_batch! {
     }
 
     /// How blame depends on depth.
-    pub struct SessionDepthBody {}
+    pub struct SessionDepthBody {
+        ..batch,
+    }
 
     /// Every gradient against the slope of the loss.
     pub struct GradientCheckBody {
+        ..batch,
         /// Parameters to be checked at the most; 2,000 if left out, and fewer where that would take too long
         #[schema(value_type = schema::SampleSize, required = false)]
         #[serde(default, deserialize_with = "given_whole")]
@@ -119,7 +101,7 @@ pub struct WeightBody {
 #[serde(transparent)]
 pub struct Whole(#[serde(deserialize_with = "whole")] u64);
 
-objects!(ChainBody, WeightBody, BlameBody, SessionDepthBody, GradientCheckBody);
+objects!(WeightBody);
 
 /// Chain rule
 ///
