@@ -8,8 +8,6 @@ use axum::response::Response;
 use super::passes::{Heading, PassAnswer, PassBody, TraceQuery};
 use super::what_if;
 use crate::engine::cost::Extent;
-use crate::engine::model::Targets;
-use crate::engine::pass::Pass;
 use crate::http::App;
 use crate::http::body::Json;
 use crate::http::fields::bodies;
@@ -52,11 +50,7 @@ pub async fn explain(
         return what_if::answer(&app, inspection, pass.into_request(Detail::None)?, overrides).await;
     }
     let request = pass.into_request(query.trace)?;
-    let work = |pass: &Pass, targets: Option<&Targets>| match targets {
-        Some(targets) => pass.step(targets).map(|(trace, _)| trace),
-        None => unreachable!("a step was prepared with targets"),
-    };
-    let (cost, trace) = inspection.trace(request, work).await?;
+    let (cost, trace) = inspection.step(request).await?;
     Ok(json::large_answer(&app, cost.answer_bytes, PassAnswer::new(Heading::new(None), trace, query.trace)).await)
 }
 

@@ -126,9 +126,7 @@ async fn judge(
             Ok(multiply_adds)
         }
     };
-    let work = move |pass: &Pass, targets: Option<&Targets>| {
-        targets.map(|targets| grade(pass, targets, &claim, tolerance, &limits))
-    };
-    let (_, found) = inspection.run_if(pass.into_request(Detail::None)?, permitted, work).await?;
-    Ok(json::large_answer(app, 0, found.transpose()?).await)
+    let work = move |pass: &Pass, targets: &Targets| grade(pass, targets, &claim, tolerance, &limits);
+    let (_, found) = inspection.run_with_targets(pass.into_request(Detail::None)?, permitted, work).await?;
+    Ok(json::large_answer(app, 0, found?).await)
 }

@@ -215,12 +215,12 @@ pub async fn check_gradients(
     let sample = sample.min(model.parameters() as u64);
     let affordable = |examples| sample.min(gradient_check::affordable(model, examples, limit));
     let permitted = |_, examples| Ok(gradient_check::work(model, examples, affordable(examples)));
-    let work = move |pass: &Pass, targets: Option<&Targets>| {
+    let work = move |pass: &Pass, targets: &Targets| {
         let affordable = gradient_check::affordable(pass.model, pass.inputs.matrix().rows(), limit);
-        targets.map(|targets| gradient_check(pass, targets, count(sample.min(affordable)), seed))
+        gradient_check(pass, targets, count(sample.min(affordable)), seed)
     };
-    let (_, found) = inspection.run_if(request, permitted, work).await?;
-    Ok(json::large_answer(&app, sample * ENTRY_BYTES, found.transpose()?).await)
+    let (_, found) = inspection.run_with_targets(request, permitted, work).await?;
+    Ok(json::large_answer(&app, sample * ENTRY_BYTES, found?).await)
 }
 
 /// A backward pass over a session as it stands, and what an insight makes of its trace. That takes as long as the pass
@@ -232,15 +232,9 @@ async fn look<R: Send + 'static>(
     insight: impl FnOnce(Trace) -> R + Send + 'static,
 ) -> Result<R, Problem> {
     let (_, inspection) = session.inspect(Extent::Backward);
-    let work = move |pass: &Pass, targets: Option<&Targets>| {
-        let trace = match targets {
-            Some(targets) => pass.backward(targets),
-            None => pass.forward(None),
-        };
-        trace.map(insight)
-    };
+    let work = |pass: &Pass, targets: &Targets| pass.backward(targets).map(insight);
     let whole = |cost: Cost, examples| Ok((2 * cost.multiply_adds).saturating_add(longer(examples)));
-    let (_, found) = inspection.run_if(request, whole, work).await?;
+    let (_, found) = inspection.run_with_targets(request, whole, work).await?;
     found.map_err(|error: PassError| error.into())
 }
 

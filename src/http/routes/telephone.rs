@@ -106,11 +106,8 @@ async fn play_one(app: &App, game: Telephone, variant: Variant) -> Result<Varian
         limits: app.limits(),
         compute: app.registry.compute(),
     };
-    let work = move |pass: &Pass, targets: Option<&Targets>| match targets {
-        Some(targets) => pass.backward(targets).map(|trace| depth(&trace)),
-        None => unreachable!("the game brings its targets"),
-    };
-    let (_, found) = inspection.run(request, work).await?;
+    let work = |pass: &Pass, targets: &Targets| pass.backward(targets).map(|trace| depth(&trace));
+    let (_, found) = inspection.run_with_targets(request, |cost, _| Ok(cost.multiply_adds), work).await?;
     let found = found??;
     let (layers, verdict, because) = (found.layers, found.verdict, found.because);
     Ok(VariantDepth { name: variant, story: variant.story(), layers, verdict, because })
