@@ -106,6 +106,18 @@ pub const NAME_CHARACTERS: usize = 63;
 /// Paths that the chain rule is shown along at the most.
 pub const PATHS: usize = 1_000;
 
+/// Digits of the number of all paths: a thousand layers of 65,536 units have fewer than half as many.
+pub const PATH_COUNT_DIGITS: usize = 10_000;
+
+/// Passes that one grading may take: one for the trace, and one for each way of making each mistake.
+pub const GRADE_PASSES: u64 = 64;
+
+/// Dense layers of a telephone game at the most: one variant makes three layers of each.
+pub const TELEPHONE_DEPTH: u64 = 300;
+
+/// Units of a telephone game's layers at the most: what a depth does shows with far fewer.
+pub const TELEPHONE_WIDTH: u64 = 1_024;
+
 /// Numbers that one request may set to others.
 pub const OVERRIDES: usize = 100;
 

@@ -18,17 +18,17 @@ use super::trace::{LayerUpdate, Place, Trace};
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct NonFinite {
     /// Where it would stand in the trace, or in the insight that was asked for
-    #[schema(schema_with = schema::pointer)]
+    #[schema(value_type = schema::Pointer)]
     pub pointer: String,
     /// The layer it belongs to, where it belongs to one
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::name, required = false)]
+    #[schema(value_type = schema::Name, required = false)]
     pub layer: Option<LayerName>,
     /// The quantity's name in the trace
-    #[schema(schema_with = schema::prose)]
+    #[schema(value_type = schema::Prose)]
     pub quantity: String,
-    /// Its index in that quantity
-    #[schema(schema_with = schema::index)]
+    /// Its index in that quantity, the outermost first, counted from 0
+    #[schema(value_type = schema::Index)]
     pub index: Vec<usize>,
     /// What it came out as
     pub value: NonFiniteValue,
@@ -55,13 +55,13 @@ pub enum NonFiniteValue {
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Operand {
     /// The quantity, or `sum` for what a sum had come to
-    #[schema(schema_with = schema::prose)]
+    #[schema(value_type = schema::Prose)]
     pub name: &'static str,
-    /// Its index in that quantity
-    #[schema(schema_with = schema::index)]
+    /// Its index in that quantity, the outermost first, counted from 0
+    #[schema(value_type = schema::Index)]
     pub index: Vec<usize>,
-    /// Its value
-    #[schema(schema_with = schema::number)]
+    /// The operand's value
+    #[schema(value_type = schema::Number)]
     pub value: f64,
 }
 

@@ -1,278 +1,150 @@
 //! How the engine's values are described to readers of the API: shapes and limits in one place.
+//!
+//! Each is a schema with a name of its own. A field says `value_type = schema::Matrix`, and its doc comment stands beside
+//! the reference, as the description of that field.
 
-use utoipa::openapi::schema::{AdditionalProperties, SchemaFormat, SchemaType, Type};
-use utoipa::openapi::{Array, ArrayBuilder};
-use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, OneOfBuilder, RefOr, Schema};
+use utoipa::openapi::schema::{SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{ArrayBuilder, KnownFormat, ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::name::NAME_PATTERN;
-use crate::limits::{INIT_MAX, KEY_CHARACTERS, Limits, NAME_CHARACTERS, SEED_MAX, TEXT_CHARACTERS};
+use crate::limits::{
+    INIT_MAX, KEY_CHARACTERS, Limits, NAME_CHARACTERS, PATH_COUNT_DIGITS, PATHS, SEED_MAX, TELEPHONE_DEPTH,
+    TELEPHONE_WIDTH, TEXT_CHARACTERS,
+};
 
-/// A finite double: the format is the limit. (Its ends written out are no numbers to YAML 1.1.)
-pub fn number() -> Object {
-    double().build()
+/// Schemas by name, each with its doc comment as its description.
+macro_rules! schemas {
+    ($($(#[doc = $text:literal])+ $name:ident: $schema:expr;)+) => {$(
+        $(#[doc = $text])+
+        pub struct $name;
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                $schema.description(Some(concat!($($text),+).trim())).into()
+            }
+        }
+
+        impl ToSchema for $name {}
+    )+};
 }
 
-/// A number, or null where it is undefined.
-pub fn nullable_number() -> Object {
-    double().schema_type(SchemaType::from_iter([Type::Number, Type::Null])).build()
-}
+schemas! {
+    // A double's format is its limit. (Its ends written out are no numbers to YAML 1.1.)
 
-/// A learning rate: not below zero.
-pub fn learning_rate() -> Object {
-    double().minimum(Some(0.0)).build()
-}
+    /// A finite double.
+    Number: double();
+    /// A finite double, or null where it is undefined.
+    NullableNumber: double().schema_type(SchemaType::from_iter([Type::Number, Type::Null]));
+    /// A number not below zero.
+    NonNegative: double().minimum(Some(0.0));
+    /// A number above zero.
+    Positive: double().exclusive_minimum(Some(0.0));
+    /// A number from 0 to 1.
+    Share: double().minimum(Some(0.0)).maximum(Some(1.0));
+    /// A number from 0 up to but not 1.
+    ShareBelowOne: double().minimum(Some(0.0)).exclusive_maximum(Some(1.0));
+    /// A number that first weights are drawn with.
+    InitNumber: double().minimum(Some(-INIT_MAX)).maximum(Some(INIT_MAX));
+    /// A standard deviation that first weights are drawn with.
+    InitDeviation: double().minimum(Some(0.0)).maximum(Some(INIT_MAX));
 
-/// A number above zero.
-pub fn positive() -> Object {
-    double().exclusive_minimum(Some(0.0)).build()
-}
+    /// A row of numbers, one for each unit of a layer.
+    Row: array(Number::schema(), 1, Limits::default().units);
+    /// A row of numbers not below zero, one for each unit of a layer.
+    Variances: array(NonNegative::schema(), 1, Limits::default().units);
+    /// `[rows][columns]`: rows of one length, at least one of each.
+    Matrix: array(Row::schema(), 1, Limits::default().examples);
+    /// One number for each unit of a layer, or one for each example of the batch.
+    Vector: array(Number::schema(), 1, Limits::default().examples.max(Limits::default().units));
+    /// One number for each example of the batch.
+    PerExample: array(Number::schema(), 1, Limits::default().examples);
 
-/// From 0 to 1.
-pub fn share() -> Object {
-    double().minimum(Some(0.0)).maximum(Some(1.0)).build()
-}
+    /// A count of something, or a step's number.
+    Count: integer(0, SEED_MAX);
+    /// A count of something or a step's number, or null where there is none.
+    NullableCount: integer(0, SEED_MAX).schema_type(SchemaType::from_iter([Type::Integer, Type::Null]));
+    /// The seed of `numpy.random.default_rng`.
+    Seed: integer(0, SEED_MAX);
+    /// The number of inputs of a network, or of units of a layer.
+    Units: integer(1, Limits::default().units as u64);
+    /// Layers of a telephone game.
+    TelephoneDepth: integer(2, TELEPHONE_DEPTH);
+    /// Units of a telephone game's layers.
+    TelephoneWidth: integer(1, TELEPHONE_WIDTH);
+    /// How many paths are shown at the most.
+    PathsShown: integer(1, PATHS as u64);
+    /// The exact number of paths, in decimal digits.
+    PathCount: text(1, PATH_COUNT_DIGITS).pattern(Some("^[0-9]+$"));
+    /// How many parameters are checked at the most.
+    SampleSize: integer(1, Limits::default().checked_parameters as u64);
+    /// Entries of a page.
+    Page: integer(1, Limits::default().page as u64);
+    /// `[i, j]` or `[j]`, counted from 0.
+    WeightIndex: array(Count::schema(), 1, 2);
+    /// Indices into a quantity, the outermost first, each counted from 0.
+    Index: array(Count::schema(), 0, 3);
 
-/// From 0 up to but not 1.
-pub fn part() -> Object {
-    double().minimum(Some(0.0)).exclusive_maximum(Some(1.0)).build()
+    /// The name of a session, a layer or a preset.
+    Name: text(1, NAME_CHARACTERS).pattern(Some(NAME_PATTERN));
+    /// The name of a session, or null where there is none.
+    NullableName: text(1, NAME_CHARACTERS)
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .pattern(Some(NAME_PATTERN));
+    /// Names of layers.
+    Names: array(Name::schema(), 0, Limits::default().layers);
+    /// SHA-256 of all parameters and of what the optimizer remembers, in hexadecimal.
+    StateHash: text(64, 64).pattern(Some("^[0-9a-f]{64}$"));
+    /// An RFC 6901 pointer; empty for the whole.
+    Pointer: text(0, TEXT_CHARACTERS);
+    /// A text for people.
+    Prose: text(0, TEXT_CHARACTERS);
+    /// A moment, as RFC 3339 writes it.
+    Time: text(20, 30).format(Some(SchemaFormat::Custom("date-time".into())));
+    /// A header's value: visible ASCII characters.
+    Header: text(1, KEY_CHARACTERS).pattern(Some("^[!-~]+$"));
+    /// A path on this server.
+    UriPath: text(1, 256);
+
+    // With its kind named, a layer fits one schema alone.
+
+    /// The kind of a dense layer.
+    DenseKind: word(&["dense"]);
+    /// The kind of an activation layer.
+    ActivationKind: word(&["activation"]);
+    /// The kind of a normalization.
+    NormKind: word(&["batch_norm", "layer_norm"]);
+    /// The kind of a dropout.
+    DropoutKind: word(&["dropout"]);
+    /// The kind of a residual block.
+    ResidualKind: word(&["residual"]);
+    /// The id of the trace's format.
+    TraceFormat: word(&[super::trace::FORMAT]);
+    /// That all is well.
+    Healthy: word(&["ok"]);
 }
 
 fn double() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Number).format(Some(SchemaFormat::KnownFormat(KnownFormat::Double)))
 }
 
-/// A number that first weights are drawn with.
-pub fn init_number() -> Object {
-    double().minimum(Some(-INIT_MAX)).maximum(Some(INIT_MAX)).build()
-}
-
-/// A standard deviation that first weights are drawn with.
-pub fn init_deviation() -> Object {
-    double().minimum(Some(0.0)).maximum(Some(INIT_MAX)).build()
-}
-
-/// The kind of a dense layer: with its kind named, a layer fits one schema alone.
-pub fn dense_kind() -> Object {
-    word(&["dense"])
-}
-
-/// The kind of an activation layer.
-pub fn activation_kind() -> Object {
-    word(&["activation"])
-}
-
-/// The kind of a normalization.
-pub fn norm_kind() -> Object {
-    word(&["batch_norm", "layer_norm"])
-}
-
-/// The kind of a dropout.
-pub fn dropout_kind() -> Object {
-    word(&["dropout"])
-}
-
-/// The kind of a residual block.
-pub fn residual_kind() -> Object {
-    word(&["residual"])
-}
-
-fn word(words: &[&str]) -> Object {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied())).build()
-}
-
-/// A row of at least one number and at most as many as a layer has units.
-pub fn row() -> Array {
-    array(number(), 1, Limits::default().units)
-}
-
-/// A row of numbers not below zero.
-pub fn variances() -> Array {
-    array(learning_rate(), 1, Limits::default().units)
-}
-
-/// `[rows][columns]`: at least one of each.
-pub fn matrix() -> Array {
-    array(row(), 1, Limits::default().examples)
-}
-
-/// One number for each unit or for each example.
-pub fn vector() -> Array {
-    array(number(), 1, Limits::default().examples)
-}
-
-/// One number for each example of the batch.
-pub fn per_example() -> Array {
-    array(number(), 1, Limits::default().examples)
-}
-
-/// A vector or a matrix.
-pub fn tensor() -> Schema {
-    OneOfBuilder::new().item(row()).item(matrix()).build().into()
-}
-
-/// Whether a layer has biases, or their values.
-pub fn bias() -> Schema {
-    OneOfBuilder::new()
-        .description(Some("true: starting at zero; false: none; values: one for each unit"))
-        .item(ObjectBuilder::new().schema_type(Type::Boolean))
-        .item(row())
-        .build()
-        .into()
-}
-
-/// A batch of rows; a single flat row is a batch of one.
-pub fn rows() -> Schema {
-    OneOfBuilder::new()
-        .description(Some("A batch of rows, `[examples][units]`; a single flat row is taken as a batch of one."))
-        .item(row())
-        .item(matrix())
-        .build()
-        .into()
-}
-
-/// The name of a session, a layer or a preset.
-pub fn name() -> Object {
-    text(1, NAME_CHARACTERS, "A name.").pattern(Some(NAME_PATTERN)).build()
-}
-
-/// The SHA-256 of all parameters and optimizer state, in hexadecimal.
-pub fn state_hash() -> Object {
-    text(64, 64, "SHA-256 of all parameters, in hexadecimal.").pattern(Some("^[0-9a-f]{64}$")).build()
-}
-
-/// An RFC 6901 pointer.
-pub fn pointer() -> Object {
-    text(0, TEXT_CHARACTERS, "An RFC 6901 pointer; empty for the whole.").build()
-}
-
-/// A text for people.
-pub fn prose() -> Object {
-    text(0, TEXT_CHARACTERS, "A text for people.").build()
-}
-
-/// A count of something, or a step's number.
-pub fn count() -> Object {
-    integer(0, SEED_MAX).build()
-}
-
-/// A count of something, or null.
-pub fn nullable_count() -> Object {
-    integer(0, SEED_MAX).schema_type(SchemaType::from_iter([Type::Integer, Type::Null])).build()
-}
-
-/// The seed of a stream of random numbers.
-pub fn seed() -> Object {
-    integer(0, SEED_MAX).description(Some("The seed of `numpy.random.default_rng`.")).build()
-}
-
-/// `[i, j]` or `[j]`.
-pub fn weight_index() -> Array {
-    array(count(), 1, 2)
-}
-
-/// Indices into a quantity, the outermost first.
-pub fn index() -> Array {
-    array(count(), 0, 3)
-}
-
-/// The number of inputs of a network or of units of a layer.
-pub fn units() -> Object {
-    integer(1, Limits::default().units as u64).build()
-}
-
-/// An array of bounded length.
-pub fn array(items: impl Into<RefOr<Schema>>, min: usize, max: usize) -> Array {
-    ArrayBuilder::new().items(items.into()).min_items(Some(min)).max_items(Some(max)).build()
-}
-
-/// An object that takes no property but the named ones.
-pub fn closed(object: ObjectBuilder) -> ObjectBuilder {
-    object.additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
-}
-
-fn text(min: usize, max: usize, description: &str) -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(SchemaType::new(Type::String))
-        .min_length(Some(min))
-        .max_length(Some(max))
-        .description(Some(description))
-}
-
 #[allow(clippy::cast_precision_loss, reason = "no limit passes 2^53")]
 fn integer(min: u64, max: u64) -> ObjectBuilder {
     ObjectBuilder::new()
-        .schema_type(SchemaType::new(Type::Integer))
+        .schema_type(Type::Integer)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
         .minimum(Some(min as f64))
         .maximum(Some(max as f64))
 }
 
-/// The id of the trace's format.
-pub fn trace_format() -> Object {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some([super::trace::FORMAT])).build()
+fn text(min: usize, max: usize) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).min_length(Some(min)).max_length(Some(max))
 }
 
-/// A name, or null.
-pub fn nullable_name() -> Object {
-    let types = SchemaType::from_iter([Type::String, Type::Null]);
-    text(1, NAME_CHARACTERS, "A name, or null.").schema_type(types).pattern(Some(NAME_PATTERN)).build()
+fn word(words: &[&str]) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied()))
 }
 
-/// Entries of a page.
-pub fn page() -> Object {
-    integer(1, Limits::default().page as u64).build()
-}
-
-/// Names of layers.
-pub fn names() -> Array {
-    ArrayBuilder::new().items(name()).max_items(Some(1000)).build()
-}
-
-/// A moment, as RFC 3339 writes it.
-pub fn time() -> Object {
-    text(20, 30, "A moment, as RFC 3339 writes it.").format(Some(SchemaFormat::Custom("date-time".into()))).build()
-}
-
-/// A header's value.
-pub fn header() -> Object {
-    text(1, KEY_CHARACTERS, "Visible ASCII characters.").pattern(Some("^[!-~]+$")).build()
-}
-
-/// The number of a step in a path.
-pub struct StepNumber;
-
-impl PartialSchema for StepNumber {
-    fn schema() -> RefOr<Schema> {
-        count().into()
-    }
-}
-
-impl ToSchema for StepNumber {}
-
-/// A name in a path.
-pub struct Name;
-
-impl PartialSchema for Name {
-    fn schema() -> RefOr<Schema> {
-        name().into()
-    }
-}
-
-impl ToSchema for Name {}
-
-/// A path on this server.
-pub struct UriPath;
-
-impl PartialSchema for UriPath {
-    fn schema() -> RefOr<Schema> {
-        text(1, 256, "A path on this server.").into()
-    }
-}
-
-impl ToSchema for UriPath {}
-
-/// That all is well.
-pub fn ok() -> Object {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["ok"])).build()
+fn array(items: RefOr<Schema>, min: usize, max: usize) -> ArrayBuilder {
+    ArrayBuilder::new().items(items).min_items(Some(min)).max_items(Some(max))
 }

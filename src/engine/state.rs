@@ -41,11 +41,11 @@ pub struct LayerState {
 /// The statistics that batch normalization gathers in training and uses afterwards.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Running {
-    /// `[units]`
-    #[schema(schema_with = schema::row)]
+    /// The running mean of each unit, `[units]`
+    #[schema(value_type = schema::Row)]
     pub mean: Vec<f64>,
-    /// Unbiased, `[units]`
-    #[schema(schema_with = schema::row)]
+    /// The running unbiased variance of each unit, `[units]`
+    #[schema(value_type = schema::Row)]
     pub variance: Vec<f64>,
 }
 

@@ -36,7 +36,7 @@ pub struct TraceSummary {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ForwardSummary {
     /// ŷ, `[examples][outputs]`
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub outputs: Arc<Matrix>,
 }
 
@@ -46,7 +46,7 @@ pub struct LossSummary {
     /// Which loss
     pub kind: Loss,
     /// The mean over the examples
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub value: f64,
 }
 
@@ -54,7 +54,6 @@ pub struct LossSummary {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct BackwardSummary {
     /// The layers from the outputs down
-    #[schema(max_items = 1000)]
     pub layers: Vec<LayerGradientNorm>,
 }
 
@@ -62,16 +61,16 @@ pub struct BackwardSummary {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LayerGradientNorm {
     /// The layer's name
-    #[schema(schema_with = schema::name)]
+    #[schema(value_type = schema::Name)]
     pub name: LayerName,
     /// The layer's kind
     pub kind: LayerKind,
     /// √(Σ g²) over all its own parameters
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub gradient_norm: f64,
     /// The layers inside, the top one first
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(max_items = 1000, required = false, no_recursion)]
+    #[schema(required = false, no_recursion)]
     pub layers: Vec<LayerGradientNorm>,
 }
 
@@ -83,11 +82,10 @@ pub struct UpdateSummary {
     pub optimizer: Option<Optimizer>,
     /// The layers from the outputs down; left out of `trace=none`
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(max_items = 1000)]
     pub layers: Option<Vec<LayerChangeNorm>>,
     /// The same batch's loss with the parameters after the step; only where the step was made
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::number, required = false)]
+    #[schema(value_type = schema::Number, required = false)]
     pub loss_after: Option<f64>,
 }
 
@@ -95,14 +93,14 @@ pub struct UpdateSummary {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LayerChangeNorm {
     /// The layer's name
-    #[schema(schema_with = schema::name)]
+    #[schema(value_type = schema::Name)]
     pub name: LayerName,
     /// √(Σ Δ²) over all its own parameters
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub change_norm: f64,
     /// The layers inside, the top one first
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(max_items = 1000, required = false, no_recursion)]
+    #[schema(required = false, no_recursion)]
     pub layers: Vec<LayerChangeNorm>,
 }
 

@@ -5,7 +5,8 @@ use std::ops::Index;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::openapi::schema::RefBuilder;
+use utoipa::openapi::{ObjectBuilder, OneOfBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::matrix::Matrix;
@@ -136,6 +137,9 @@ pub trait WireName: Copy + PartialEq + 'static {
 
     /// The name on the wire.
     fn as_str(self) -> &'static str;
+
+    /// What stands behind the name, for the API's description.
+    fn meaning(self) -> &'static str;
 }
 
 impl WireName for SlotName {
@@ -151,6 +155,16 @@ impl WireName for SlotName {
             Self::SecondMoment => "second_moment",
         }
     }
+
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::Velocity => "sgd with momentum: the gradients, fading, in the parameter's shape",
+            Self::SquareAverage => "rmsprop: the fading mean of the squared gradients, in the parameter's shape",
+            Self::SquareSum => "adagrad: the sum of all squared gradients, in the parameter's shape",
+            Self::FirstMoment => "adam, adamw: m, the fading mean of the gradients, in the parameter's shape",
+            Self::SecondMoment => "adam, adamw: v, the fading mean of the squared gradients, in the parameter's shape",
+        }
+    }
 }
 
 impl WireName for ParameterName {
@@ -162,6 +176,15 @@ impl WireName for ParameterName {
             Self::Bias => "bias",
             Self::Gamma => "gamma",
             Self::Beta => "beta",
+        }
+    }
+
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::Weights => "Of the weights, `[in][out]`: `weights[i][j]` joins unit i below to unit j above",
+            Self::Bias => "Of the biases, `[out]`: one is added to each unit's weighted sum",
+            Self::Gamma => "Of a normalization's factors γ, `[units]`",
+            Self::Beta => "Of a normalization's shifts β, `[units]`: added behind the factor",
         }
     }
 }
@@ -181,6 +204,9 @@ pub type Parameters = Named<Arc<Tensor>>;
 
 /// ∂E/∂w of the mean loss for each of a layer's parameters.
 pub type Gradients = Named<Tensor>;
+
+/// The form of [`Slots`] in a trace.
+pub type SlotTensors = Named<Tensor, SlotName>;
 
 /// What an optimizer remembers of one parameter: nothing, or some tensors of the parameter's shape.
 pub type Slots = Named<Arc<Tensor>, SlotName>;
@@ -253,7 +279,10 @@ impl<T: Serialize, N: WireName> Serialize for Named<T, N> {
 
 impl<T: ToSchema, N: WireName + ToSchema> PartialSchema for Named<T, N> {
     fn schema() -> RefOr<Schema> {
-        let of = |object: ObjectBuilder, name: &N| object.property(name.as_str(), T::schema());
+        let of = |object: ObjectBuilder, name: &N| {
+            let entry = RefBuilder::new().ref_location_from_schema_name(T::name()).description(Some(name.meaning()));
+            object.property(name.as_str(), entry)
+        };
         let object = N::ALL.iter().fold(ObjectBuilder::new(), of);
         object.description(Some("One entry for each name that there is here.")).into()
     }
@@ -265,6 +294,7 @@ impl<T: ToSchema, N: WireName + ToSchema> ToSchema for Named<T, N> {
     }
 
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into(), T::schema()));
         T::schemas(schemas);
     }
 }
@@ -293,7 +323,13 @@ impl ToSchema for ParameterName {}
 
 impl PartialSchema for Tensor {
     fn schema() -> RefOr<Schema> {
-        schema::tensor().into()
+        OneOfBuilder::new()
+            .description(Some(
+                "The numbers of one parameter, or what belongs to each: `[in][out]` for weights, else `[out]`.",
+            ))
+            .item(schema::Row::schema())
+            .item(schema::Matrix::schema())
+            .into()
     }
 }
 

@@ -41,29 +41,28 @@ pub struct Trace {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Forward {
     /// x, `[examples][inputs]`
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub inputs: Arc<Matrix>,
-    /// The layers from the inputs up
-    #[schema(max_items = 1000)]
+    /// What each layer did, from the inputs up
     pub layers: Vec<LayerForward>,
     /// ŷ: the last layer's outputs, `[examples][outputs]`
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub outputs: Arc<Matrix>,
 }
 
 /// The loss of a batch.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LossTrace {
-    /// Which loss
+    /// Which loss it is
     pub kind: Loss,
     /// y, `[examples][outputs]`
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub targets: Arc<Matrix>,
     /// Each example's loss, `[examples]`
-    #[schema(schema_with = schema::per_example)]
+    #[schema(value_type = schema::PerExample)]
     pub per_example: Vec<f64>,
-    /// The mean over the examples
-    #[schema(schema_with = schema::number)]
+    /// The mean of per_example: the loss of the batch
+    #[schema(value_type = schema::Number)]
     pub value: f64,
 }
 
@@ -71,7 +70,6 @@ pub struct LossTrace {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Backward {
     /// The layers from the outputs down
-    #[schema(max_items = 1000)]
     pub layers: Vec<LayerBackward>,
 }
 
@@ -82,18 +80,17 @@ pub struct Update {
     pub optimizer: Optimizer,
     /// adam, adamw: the number t of this update, from 1
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::count, required = false)]
+    #[schema(value_type = schema::Count, required = false)]
     pub timestep: Option<u64>,
     /// Only with clip_norm: how much all gradients were made smaller
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub clip: Option<Clip>,
     /// The layers from the outputs down
-    #[schema(max_items = 1000)]
     pub layers: Vec<LayerUpdate>,
     /// The same batch's loss with the parameters after the step; only where the step was made
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::number, required = false)]
+    #[schema(value_type = schema::Number, required = false)]
     pub loss_after: Option<f64>,
 }
 
@@ -102,7 +99,7 @@ pub struct Update {
 #[schema(no_recursion)]
 pub struct LayerUpdate {
     /// The layer's name
-    #[schema(schema_with = schema::name)]
+    #[schema(value_type = schema::Name)]
     pub name: LayerName,
     /// Each parameter's change and its value after it; only where the layer has parameters
     #[serde(skip_serializing_if = "Named::is_empty")]
@@ -113,15 +110,15 @@ pub struct LayerUpdate {
     pub running: Option<RunningUpdate>,
     /// The layers inside, the top one first
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(max_items = 1000, required = false, no_recursion)]
+    #[schema(required = false, no_recursion)]
     pub layers: Vec<LayerUpdate>,
 }
 
 /// What a step does to running statistics.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RunningUpdate {
-    /// The weight of this batch
-    #[schema(schema_with = schema::share)]
+    /// The weight of this batch in the running statistics
+    #[schema(value_type = schema::Share)]
     pub momentum: f64,
     /// (1 − momentum)·before + momentum·(the batch's mean)
     pub mean: StatisticUpdate,
@@ -132,11 +129,11 @@ pub struct RunningUpdate {
 /// What a step does to one of the running statistics.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct StatisticUpdate {
-    /// As the step found it, `[units]`
-    #[schema(schema_with = schema::row)]
+    /// The statistic as the step found it, `[units]`
+    #[schema(value_type = schema::Row)]
     pub before: Vec<f64>,
-    /// As the step left it, `[units]`
-    #[schema(schema_with = schema::row)]
+    /// The statistic as the step left it, `[units]`
+    #[schema(value_type = schema::Row)]
     pub after: Vec<f64>,
 }
 

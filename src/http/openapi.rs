@@ -2,8 +2,7 @@
 
 use axum::middleware::from_fn;
 use utoipa::OpenApi;
-use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, Type};
-use utoipa::openapi::{ObjectBuilder, OneOfBuilder, OpenApi as OpenApiDocument, RefOr, Required, Schema};
+use utoipa::openapi::{OpenApi as OpenApiDocument, RefOr, Required};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -16,6 +15,7 @@ use super::routes::what_if::WhatIfView;
 use super::routes::{
     branches, explain, grade, history, insights, operations, passes, presets, problems, sessions, telephone, weights,
 };
+use super::schemas::complete;
 use crate::engine::layer::activation::{ActivationBackward, ActivationForward};
 use crate::engine::layer::dense::{DenseBackward, DenseForward};
 use crate::engine::layer::dropout::{DropoutBackward, DropoutForward};
@@ -94,15 +94,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 /// The document, as OpenAPI 3.1: what the derived schemas say, and what they cannot.
 pub fn document() -> OpenApiDocument {
     let mut document = routes().into_openapi();
-    let schemas = document.components.iter_mut().flat_map(|components| components.schemas.iter_mut());
-    for (name, schema) in schemas {
-        match name.as_str() {
-            "SessionBody" | "ExplainBody" | "StatelessGradeBody" => {
-                *schema = with_one_of(schema.clone(), ["preset", "network"]);
-            }
-            "LayerBody" => *schema = with_units_if_dense(schema.clone()),
-            _ => {}
-        }
+    if let Some(components) = &mut document.components {
+        complete(&mut components.schemas);
     }
     for path in ["forward", "backward", "step", "blame", "depth", "gradient-check"]
         .map(|pass| format!("/v1/sessions/{{name}}/{pass}"))
@@ -114,23 +107,4 @@ pub fn document() -> OpenApiDocument {
         }
     }
     document
-}
-
-/// The schema of an object with exactly one of two fields.
-fn with_one_of(schema: RefOr<Schema>, fields: [&str; 2]) -> RefOr<Schema> {
-    let one = fields.into_iter().fold(OneOfBuilder::new(), |one, field| one.item(requiring(field)));
-    AllOfBuilder::new().item(schema).item(one).into()
-}
-
-/// The schema of a layer: a dense one has its units, or weights that tell them.
-fn with_units_if_dense(schema: RefOr<Schema>) -> RefOr<Schema> {
-    let others = ["activation", "batch_norm", "layer_norm", "dropout", "residual"];
-    let another_kind =
-        ObjectBuilder::new().property("kind", ObjectBuilder::new().schema_type(Type::String).enum_values(Some(others)));
-    let any = AnyOfBuilder::new().item(requiring("units")).item(requiring("weights")).item(another_kind);
-    AllOfBuilder::new().item(schema).item(any).into()
-}
-
-fn requiring(field: &str) -> ObjectBuilder {
-    ObjectBuilder::new().required(field)
 }

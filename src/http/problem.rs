@@ -19,22 +19,22 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 pub struct Problem {
     /// Where the code is explained: a path on this server
     #[serde(rename = "type")]
-    #[schema(schema_with = schema::prose)]
+    #[schema(value_type = schema::Prose)]
     kind: String,
     /// What the code means, the same for every occurrence
-    #[schema(schema_with = schema::prose)]
+    #[schema(value_type = schema::Prose)]
     title: &'static str,
     /// The HTTP status
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
     /// What is wrong here, and what to do
-    #[schema(schema_with = schema::prose)]
+    #[schema(value_type = schema::Prose)]
     detail: String,
     /// The stable code
     code: Code,
     /// The places in the request that are wrong
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(max_items = 20, required = false)]
+    #[schema(required = false)]
     errors: Vec<Fault>,
     /// With the code `non_finite`: the first number that overflowed or is undefined
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,12 +46,12 @@ pub struct Problem {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Fault {
     /// Where, as an RFC 6901 pointer into the body; empty for the whole
-    #[schema(schema_with = schema::pointer)]
+    #[schema(value_type = schema::Pointer)]
     pub pointer: String,
     /// The stable code
     pub code: Code,
     /// What is wrong there
-    #[schema(schema_with = schema::prose)]
+    #[schema(value_type = schema::Prose)]
     pub detail: String,
 }
 

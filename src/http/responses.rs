@@ -124,10 +124,10 @@ fn listed(groups: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
 #[allow(dead_code, reason = "it describes what is read elsewhere")]
 pub struct ChangeHeaders {
     /// Tags as `ETag` gave them: the change is made only if the session stands at one of these
-    #[param(rename = "If-Match", schema_with = schema::header, required = false)]
+    #[param(rename = "If-Match", inline, value_type = schema::Header, required = false)]
     if_match: Option<String>,
     /// A text of your own, new for each new request: the same request with the same key is done once, and answered alike
     /// for a day
-    #[param(rename = "Idempotency-Key", schema_with = schema::header, required = false)]
+    #[param(rename = "Idempotency-Key", inline, value_type = schema::Header, required = false)]
     idempotency_key: Option<String>,
 }

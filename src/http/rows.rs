@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::{OneOfBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::code::Code;
@@ -195,7 +195,11 @@ impl<'de> Visitor<'de> for Item<'_> {
 
 impl PartialSchema for Rows {
     fn schema() -> RefOr<Schema> {
-        schema::rows().into()
+        OneOfBuilder::new()
+            .description(Some("A batch of rows, `[examples][units]`; a single flat row is taken as a batch of one."))
+            .item(schema::Row::schema())
+            .item(schema::Matrix::schema())
+            .into()
     }
 }
 
@@ -240,7 +244,11 @@ impl<'de> Visitor<'de> for BiasVisitor {
 
 impl PartialSchema for BiasBody {
     fn schema() -> RefOr<Schema> {
-        schema::bias().into()
+        OneOfBuilder::new()
+            .description(Some("true: starting at zero; false: none; values: one for each unit"))
+            .item(bool::schema())
+            .item(schema::Row::schema())
+            .into()
     }
 }
 

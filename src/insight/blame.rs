@@ -21,72 +21,69 @@ use crate::engine::trace::Trace;
 /// The blame of one example, from the outputs down.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Blame {
-    /// The row of the batch
-    #[schema(schema_with = schema::count)]
+    /// The row of the batch, counted from 0
+    #[schema(value_type = schema::Count)]
     pub example: usize,
     /// The layers from the outputs down; those inside of a residual block follow it
-    #[schema(max_items = 1000)]
     pub layers: Vec<LayerBlame>,
 }
 
 /// One layer's part.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LayerBlame {
-    /// The layer
-    #[schema(schema_with = schema::name)]
+    /// The layer's name
+    #[schema(value_type = schema::Name)]
     pub name: LayerName,
-    /// Its units in order
-    #[schema(max_items = 65536)]
+    /// The layer's units in order
     pub units: Vec<UnitBlame>,
 }
 
 /// One unit's part.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UnitBlame {
-    /// Counted from 0
-    #[schema(schema_with = schema::count)]
+    /// The unit's place in its layer, counted from 0
+    #[schema(value_type = schema::Count)]
     pub unit: usize,
     /// What came from each unit above; nothing where the error comes from the loss itself
-    #[schema(max_items = 131_072)]
     pub received: Vec<Received>,
     /// The sum of what was received, −∂E/∂h
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub error: f64,
     /// |error| as a part of the sum of |error| over the layer
-    #[schema(schema_with = schema::share)]
+    #[schema(value_type = schema::Share)]
     pub error_share: f64,
     /// f′(a); left out where no single slope stands between error and delta
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::number, required = false)]
+    #[schema(value_type = schema::Number, required = false)]
     pub slope: Option<f64>,
     /// error·slope, −∂E/∂a
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub delta: f64,
     /// |delta| as a part of the sum of |delta| over the layer
-    #[schema(schema_with = schema::share)]
+    #[schema(value_type = schema::Share)]
     pub delta_share: f64,
 }
 
 /// What a unit received from one unit above.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Received {
-    /// The layer above
-    #[schema(schema_with = schema::name)]
+    /// The name of the layer above
+    #[schema(value_type = schema::Name)]
     pub layer: LayerName,
-    /// Its unit
-    #[schema(schema_with = schema::count)]
+    /// The unit of the layer above, counted from 0
+    #[schema(value_type = schema::Count)]
     pub from: usize,
     /// That unit's delta
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub delta: f64,
     /// What joins the two; 1 where numbers pass as they are
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub weight: f64,
-    /// delta·weight
-    #[schema(schema_with = schema::number)]
+    /// delta·weight: what this unit receives from that one
+    #[schema(value_type = schema::Number)]
     pub term: f64,
     /// |term| as a part of all that `from` passes down: how it shares its blame
-    #[schema(schema_with = schema::share)]
+    #[schema(value_type = schema::Share)]
     pub share: f64,
 }
 

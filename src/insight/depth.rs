@@ -32,12 +32,11 @@ pub const SATURATED: f64 = 0.05;
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Depth {
     /// The dense layers from the outputs down, those inside of residual blocks in their place
-    #[schema(max_items = 1000)]
     pub layers: Vec<LayerDepth>,
     /// Whether the lowest layer still hears of the error; null where there is no error to hear of
     pub verdict: Option<Verdict>,
     /// The figure that the verdict rests on
-    #[schema(schema_with = schema::prose)]
+    #[schema(value_type = schema::Prose)]
     pub because: String,
 }
 
@@ -56,38 +55,38 @@ pub enum Verdict {
 /// One dense layer.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LayerDepth {
-    /// Its name
-    #[schema(schema_with = schema::name)]
+    /// The layer's name
+    #[schema(value_type = schema::Name)]
     pub name: LayerName,
     /// Dense layers between it and the loss
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     pub distance: usize,
     /// The mean of |delta| over its units and the batch
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub mean_abs_delta: f64,
     /// √(Σ g²) over its parameters
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub gradient_norm: f64,
     /// √(Σ Δ²) over its parameters
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub change_norm: f64,
     /// Its mean |delta| over the output layer's; null where that is 0
-    #[schema(schema_with = schema::nullable_number)]
+    #[schema(value_type = schema::NullableNumber)]
     pub ratio_to_output: Option<f64>,
     /// The decimal logarithm of that ratio; null where it is 0
-    #[schema(schema_with = schema::nullable_number)]
+    #[schema(value_type = schema::NullableNumber)]
     pub log10_ratio: Option<f64>,
     /// The mean of f′(a), where f is its own activation, or, if that is linear, the next one above it; null for softmax
-    #[schema(schema_with = schema::nullable_number)]
+    #[schema(value_type = schema::NullableNumber)]
     pub mean_slope: Option<f64>,
     /// The part of units and examples whose slope is below a twentieth of the steepest; null as the mean slope is
-    #[schema(schema_with = schema::nullable_number)]
+    #[schema(value_type = schema::NullableNumber)]
     pub saturated: Option<f64>,
     /// 0.25^distance: what a sigmoid's slopes would leave at the most, by themselves; 0 where that is below every double
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub bound: f64,
     /// The decimal logarithm of that bound, −distance·log10 4
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub log10_bound: f64,
 }
 

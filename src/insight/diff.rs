@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use thiserror::Error;
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 
 use crate::engine::layer::NamedLayer;
 use crate::engine::matrix::norm;
@@ -10,25 +10,25 @@ use crate::engine::model::Model;
 use crate::engine::name::LayerName;
 use crate::engine::schema;
 use crate::engine::state::{LayerState, State};
-use crate::engine::tensor::{Named, Tensor};
+use crate::engine::tensor::{Gradients, Named, Tensor};
 
 /// One layer's parameters, the other side's minus this side's.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct LayerDiff {
     /// The layer's name
-    #[schema(schema_with = schema::name)]
+    #[schema(value_type = schema::Name)]
     name: LayerName,
     /// √(Σ Δ²) over all its own parameters; left out where its square passes the largest double
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::number, required = false)]
+    #[schema(value_type = schema::Number, required = false)]
     norm: Option<f64>,
     /// Each of its parameters
     #[serde(skip_serializing_if = "Named::is_empty")]
-    #[schema(schema_with = Named::<Tensor>::schema, required = false)]
+    #[schema(value_type = Gradients, required = false)]
     parameters: Named<Tensor>,
     /// The layers inside, from below
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(max_items = 1000, required = false, no_recursion)]
+    #[schema(required = false, no_recursion)]
     layers: Vec<LayerDiff>,
 }
 

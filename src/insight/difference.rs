@@ -11,14 +11,14 @@ use crate::engine::trace::{Trace, Values};
 /// A number that differs.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Difference {
-    /// Where it stands, in both traces
-    #[schema(schema_with = schema::pointer)]
+    /// Where the number stands, in both traces
+    #[schema(value_type = schema::Pointer)]
     pub pointer: String,
-    /// In the first one; null where it has no such number
-    #[schema(schema_with = schema::nullable_number)]
+    /// The number in the first trace; null where it has no such number
+    #[schema(value_type = schema::NullableNumber)]
     pub was: Option<f64>,
-    /// In the second one; null where it has no such number
-    #[schema(schema_with = schema::nullable_number)]
+    /// The number in the second trace; null where it has no such number
+    #[schema(value_type = schema::NullableNumber)]
     pub is: Option<f64>,
 }
 

@@ -58,44 +58,43 @@ impl Slope {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct GradientCheck {
     /// The largest of the relative errors, those at a kink and those not resolved left out; null where none is left
-    #[schema(schema_with = schema::nullable_number)]
+    #[schema(value_type = schema::NullableNumber)]
     pub max_relative_error: Option<f64>,
     /// Parameters whose gradient is too small for a difference of losses to tell it right from wrong
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     pub unresolved: usize,
     /// Parameters that were checked
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     pub checked: usize,
     /// Parameters that there are
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     pub of: usize,
     /// The parameters in order of their layers, from the inputs up
-    #[schema(max_items = 2_000)]
     pub parameters: Vec<Checked>,
 }
 
 /// One parameter.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Checked {
-    /// Its layer
-    #[schema(schema_with = schema::name)]
+    /// The name of its layer
+    #[schema(value_type = schema::Name)]
     pub layer: LayerName,
     /// Which parameter of the layer
     pub parameter: ParameterName,
-    /// `[i, j]` or `[j]`
-    #[schema(schema_with = schema::index)]
+    /// Its index in that parameter, `[i, j]` or `[j]`, counted from 0
+    #[schema(value_type = schema::Index)]
     pub index: Vec<usize>,
-    /// ∂E/∂w by the chain rule
-    #[schema(schema_with = schema::number)]
+    /// ∂E/∂w of the mean loss, by the chain rule
+    #[schema(value_type = schema::Number)]
     pub analytic: f64,
-    /// (E(w + h) − E(w − h))/2h
-    #[schema(schema_with = schema::number)]
+    /// (E(w + h) − E(w − h))/2h: the central difference of the mean loss
+    #[schema(value_type = schema::Number)]
     pub numeric: f64,
     /// |analytic − numeric| over the larger of the two; says something only where it is resolved and no kink is near
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub relative_error: f64,
-    /// h
-    #[schema(schema_with = schema::number)]
+    /// h: how far w was moved to either side
+    #[schema(value_type = schema::Number)]
     pub step: f64,
     /// Whether a kink (ReLU's, leaky ReLU's, softplus's at 20) lies between w − h and w + h: there the two need not agree
     pub kink: bool,

@@ -17,6 +17,7 @@ use crate::engine::name::LayerName;
 use crate::engine::pass::{Pass, PassError};
 use crate::engine::tap::{Touch, ValuesMut};
 use crate::engine::trace::{Place, Trace};
+use crate::limits::OVERRIDES;
 
 /// One thing that is otherwise.
 #[derive(Clone, Debug, PartialEq)]
@@ -238,6 +239,6 @@ pub fn bytes(model: &Model, cost: Cost) -> u64 {
         layers.iter().map(within).max().unwrap_or(0)
     }
     /// What stands around them: the format, and what was set.
-    const AROUND: u64 = 100 * 512;
+    const AROUND: u64 = OVERRIDES as u64 * 512;
     AROUND + cost.numbers * (DIFFERENCE + INSIDE * blocks(model.layers()))
 }

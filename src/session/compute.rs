@@ -2,6 +2,7 @@
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -12,6 +13,7 @@ pub struct Compute {
     turns: usize,
     passes: Arc<Semaphore>,
     texts: Arc<Semaphore>,
+    moved: [AtomicU64; 2],
 }
 
 /// What kind of work it is.
@@ -43,7 +45,12 @@ impl Compute {
     /// With one long piece of each kind a core.
     pub fn new() -> Self {
         let turns = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { turns, passes: Arc::new(Semaphore::new(turns)), texts: Arc::new(Semaphore::new(turns)) }
+        Self {
+            turns,
+            passes: Arc::new(Semaphore::new(turns)),
+            texts: Arc::new(Semaphore::new(turns)),
+            moved: Default::default(),
+        }
     }
 
     /// Long pieces of one kind that may be at work at once.
@@ -54,6 +61,11 @@ impl Compute {
     /// Long pieces of one kind that are at work now.
     pub fn at_work(&self, kind: Work) -> usize {
         self.turns - self.semaphore(kind).available_permits()
+    }
+
+    /// Long pieces of one kind that there ever were.
+    pub fn moved(&self, kind: Work) -> u64 {
+        self.moved[kind as usize].load(Ordering::Relaxed)
     }
 
     /// The result of the work. A panic in it goes on in the caller. Where the caller leaves, the work still runs to its
@@ -67,6 +79,7 @@ impl Compute {
         if length == Length::Short {
             return work();
         }
+        self.moved[kind as usize].fetch_add(1, Ordering::Relaxed);
         // The semaphore is never closed; without a permit the work would merely have more company.
         let permit = Arc::clone(self.semaphore(kind)).acquire_owned().await.ok();
         let work = move || {

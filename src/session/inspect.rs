@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::compute::{Compute, Length, Work};
 use super::session::{Live, SessionError};
-use super::subject::{PassRequest, Subject, SubjectError, answerable};
+use super::subject::{BatchPart, PassRequest, Subject, SubjectError, answerable};
 use crate::engine::cost::{Cost, Extent};
 use crate::engine::model::Targets;
 use crate::engine::pass::{Pass, PassError};
@@ -67,5 +67,25 @@ impl Inspection<'_> {
             }
         };
         Ok((cost, compute.run(Work::Pass, length, work).await))
+    }
+
+    /// The same for work that cannot be done without targets.
+    pub async fn run_with_targets<R: Send + 'static>(
+        self,
+        request: PassRequest,
+        permitted: impl FnOnce(Cost, usize) -> Result<u64, SubjectError>,
+        work: impl FnOnce(&Pass, &Targets) -> R + Send + 'static,
+    ) -> Result<(Cost, R), SubjectError> {
+        let work = move |pass: &Pass, targets: Option<&Targets>| targets.map(|targets| work(pass, targets));
+        let (cost, found) = self.run_if(request, permitted, work).await?;
+        Ok((cost, found.ok_or(SubjectError::Missing(BatchPart::Targets))?))
+    }
+
+    /// A whole step, as the trace that it would leave. Nothing changes.
+    pub async fn step(self, request: PassRequest) -> Result<(Cost, Trace), SessionError> {
+        let detail = request.detail;
+        let work = move |pass: &Pass, targets: &Targets| answerable(pass.step(targets)?.0, detail);
+        let (cost, trace) = self.run_with_targets(request, |cost, _| Ok(cost.multiply_adds), work).await?;
+        Ok((cost, trace?))
     }
 }

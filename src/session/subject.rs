@@ -21,10 +21,10 @@ use crate::limits::Limits;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Data {
     /// x, `[examples][inputs]`
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub inputs: Matrix,
     /// y, `[examples][outputs]`
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub targets: Matrix,
 }
 

@@ -45,6 +45,46 @@ fn every_response_is_described_and_every_schema_has_its_limits() {
     assert!(missing.is_empty(), "the document lacks:\n{}", missing.into_iter().collect::<Vec<_>>().join("\n"));
 }
 
+#[test]
+fn every_property_says_what_it_is() {
+    let document: Value = serde_json::from_str(&chainrule::http::document().to_json().unwrap()).unwrap();
+    let mut found = vec![];
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        properties(schema, name, &mut found);
+    }
+    properties(&document["paths"], "paths", &mut found);
+    assert!(found.len() > 400, "{} properties", found.len());
+    // What a type says of itself is not what a field says.
+    let types: BTreeSet<&str> = document["components"]["schemas"]
+        .as_object()
+        .unwrap()
+        .values()
+        .filter(|schema| schema["type"] != "object")
+        .filter_map(|schema| schema["description"].as_str())
+        .collect();
+    let silent = found.iter().filter(|(_, property)| {
+        property["description"].as_str().is_none_or(|text| text.chars().count() < 8 || types.contains(text))
+    });
+    let silent: Vec<_> = silent.map(|(at, property)| format!("{at}: {}", property["description"])).collect();
+    assert!(silent.is_empty(), "properties without a description of their own:\n{}", silent.join("\n"));
+}
+
+/// Every property of every object in a schema, with its place.
+fn properties<'d>(value: &'d Value, at: &str, found: &mut Vec<(String, &'d Value)>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, field) in fields.iter().filter(|(key, _)| !key.starts_with("example")) {
+                if let ("properties", Some(entries)) = (key.as_str(), field.as_object()) {
+                    found.extend(entries.iter().map(|(name, property)| (format!("{at}/{name}"), property)));
+                }
+                properties(field, &format!("{at}/{key}"), found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| properties(item, at, found)),
+        _ => {}
+    }
+}
+
 /// Finds every schema that lets anything of its type through.
 fn lint(value: &Value, at: &str, missing: &mut BTreeSet<String>) {
     match value {

@@ -106,11 +106,11 @@ each_alone! {
 pub enum Activated {
     /// Each unit on its own pre-activation alone.
     Alone {
-        /// h, `[examples][units]`
-        #[schema(schema_with = super::schema::matrix)]
+        /// h = f(a): what the units put out, `[examples][units]`
+        #[schema(value_type = super::schema::Matrix)]
         outputs: Arc<Matrix>,
-        /// ∂h/∂a, `[examples][units]`
-        #[schema(schema_with = super::schema::matrix)]
+        /// ∂h/∂a = f′(a): the local slope, `[examples][units]`
+        #[schema(value_type = super::schema::Matrix)]
         derivatives: Matrix,
     },
     /// Each unit on all pre-activations of its row.
@@ -126,7 +126,7 @@ pub struct Blamed {
 }
 
 impl Activated {
-    /// h, `[examples][units]`
+    /// h = f(a): what the units put out, `[examples][units]`
     pub fn outputs(&self) -> &Arc<Matrix> {
         match self {
             Self::Alone { outputs, .. } | Self::Softmax(SoftmaxForward { outputs, .. }) => outputs,

@@ -20,16 +20,16 @@ use crate::engine::{math, schema};
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SoftmaxForward {
     /// Each row's largest pre-activation m, `[examples]`
-    #[schema(schema_with = schema::per_example)]
+    #[schema(value_type = schema::PerExample)]
     pub maxima: Vec<f64>,
     /// e^(a − m), `[examples][units]`
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub exponentials: Matrix,
-    /// Σ e^(a − m), `[examples]`
-    #[schema(schema_with = schema::per_example)]
+    /// Each row's Σ e^(a − m), `[examples]`
+    #[schema(value_type = schema::PerExample)]
     pub sums: Vec<f64>,
-    /// h, `[examples][units]`
-    #[schema(schema_with = schema::matrix)]
+    /// h = exponentials/sums: what the units put out, `[examples][units]`
+    #[schema(value_type = schema::Matrix)]
     pub outputs: Arc<Matrix>,
 }
 

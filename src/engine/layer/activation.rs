@@ -30,12 +30,12 @@ pub struct ActivationLayer {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ActivationForward {
     /// The layer's name
-    #[schema(schema_with = schema::name)]
+    #[schema(value_type = schema::Name)]
     pub name: LayerName,
     /// Always `activation`
-    #[schema(schema_with = schema::activation_kind)]
+    #[schema(value_type = schema::ActivationKind)]
     pub kind: LayerKind,
-    /// f
+    /// f: what is made of each number
     pub activation: Activation,
     /// h and how it hangs on a
     #[serde(flatten)]
@@ -46,20 +46,20 @@ pub struct ActivationForward {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ActivationBackward {
     /// The layer's name
-    #[schema(schema_with = schema::name)]
+    #[schema(value_type = schema::Name)]
     pub name: LayerName,
     /// Always `activation`
-    #[schema(schema_with = schema::activation_kind)]
+    #[schema(value_type = schema::ActivationKind)]
     pub kind: LayerKind,
-    /// −∂E/∂h, `[examples][units]`
-    #[schema(schema_with = schema::matrix)]
+    /// −∂E/∂h: each example's error at the outputs of the units, `[examples][units]`
+    #[schema(value_type = schema::Matrix)]
     pub errors: Arc<Matrix>,
     /// Softmax alone: Σ_k error_k·h_k, `[examples]`
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::per_example, required = false)]
+    #[schema(value_type = schema::PerExample, required = false)]
     pub weighted_errors: Option<Vec<f64>>,
     /// −∂E/∂a, `[examples][units]`; the errors of the layer below
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub deltas: Arc<Matrix>,
 }
 
@@ -69,7 +69,7 @@ impl ActivationLayer {
         Self { units, activation }
     }
 
-    /// f
+    /// f: what is made of each number
     pub fn activation(&self) -> Activation {
         self.activation
     }

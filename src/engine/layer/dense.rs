@@ -33,18 +33,18 @@ pub struct Dense {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DenseForward {
     /// The layer's name
-    #[schema(schema_with = schema::name)]
+    #[schema(value_type = schema::Name)]
     pub name: LayerName,
     /// Always `dense`
-    #[schema(schema_with = schema::dense_kind)]
+    #[schema(value_type = schema::DenseKind)]
     pub kind: LayerKind,
-    /// f
+    /// f: what the units make of their weighted sums
     pub activation: Activation,
-    /// The parameters that this pass used
+    /// The parameters that this pass used: weights `[in][out]`, and bias `[out]` where there are biases
     #[schema(value_type = Gradients)] // the same form
     pub parameters: Arc<Parameters>,
-    /// a, `[examples][out]`
-    #[schema(schema_with = schema::matrix)]
+    /// a: each unit's weighted sum with its bias, `[examples][out]`
+    #[schema(value_type = schema::Matrix)]
     pub pre_activations: Matrix,
     /// h and how it hangs on a
     #[serde(flatten)]
@@ -55,22 +55,22 @@ pub struct DenseForward {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DenseBackward {
     /// The layer's name
-    #[schema(schema_with = schema::name)]
+    #[schema(value_type = schema::Name)]
     pub name: LayerName,
     /// Always `dense`
-    #[schema(schema_with = schema::dense_kind)]
+    #[schema(value_type = schema::DenseKind)]
     pub kind: LayerKind,
-    /// −∂E/∂h, `[examples][out]`
-    #[schema(schema_with = schema::matrix)]
+    /// −∂E/∂h: each example's error at the outputs of the units, `[examples][out]`
+    #[schema(value_type = schema::Matrix)]
     pub errors: Arc<Matrix>,
     /// Softmax alone: Σ_k error_k·h_k, `[examples]`
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::per_example, required = false)]
+    #[schema(value_type = schema::PerExample, required = false)]
     pub weighted_errors: Option<Vec<f64>>,
-    /// −∂E/∂a, `[examples][out]`
-    #[schema(schema_with = schema::matrix)]
+    /// −∂E/∂a = errors·f′(a), `[examples][out]`; softmax: h·(error − weighted_error)
+    #[schema(value_type = schema::Matrix)]
     pub deltas: Matrix,
-    /// ∂E/∂w of the mean loss
+    /// ∂E/∂w of the mean loss, each in its parameter's shape
     pub gradients: Gradients,
 }
 
@@ -86,7 +86,7 @@ impl Dense {
         LayerSize { inputs, outputs, parameters: inputs * outputs + biases }
     }
 
-    /// f
+    /// f: what the units make of their weighted sums
     pub fn activation(&self) -> Activation {
         self.spec.activation
     }

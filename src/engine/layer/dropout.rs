@@ -30,20 +30,20 @@ pub struct Dropout {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DropoutForward {
     /// The layer's name
-    #[schema(schema_with = schema::name)]
+    #[schema(value_type = schema::Name)]
     pub name: LayerName,
     /// Always `dropout`
-    #[schema(schema_with = schema::dropout_kind)]
+    #[schema(value_type = schema::DropoutKind)]
     pub kind: LayerKind,
     /// The probability of being dropped
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub rate: f64,
     /// 0 where a number is dropped, else 1/(1 − rate), `[examples][units]`; only in training
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::matrix, required = false)]
+    #[schema(value_type = schema::Matrix, required = false)]
     pub mask: Option<Matrix>,
-    /// h, `[examples][units]`
-    #[schema(schema_with = schema::matrix)]
+    /// h = x·mask, `[examples][units]`; in use h = x
+    #[schema(value_type = schema::Matrix)]
     pub outputs: Arc<Matrix>,
 }
 
@@ -51,16 +51,16 @@ pub struct DropoutForward {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DropoutBackward {
     /// The layer's name
-    #[schema(schema_with = schema::name)]
+    #[schema(value_type = schema::Name)]
     pub name: LayerName,
     /// Always `dropout`
-    #[schema(schema_with = schema::dropout_kind)]
+    #[schema(value_type = schema::DropoutKind)]
     pub kind: LayerKind,
-    /// −∂E/∂h, `[examples][units]`
-    #[schema(schema_with = schema::matrix)]
+    /// −∂E/∂h: each example's error at the outputs of the units, `[examples][units]`
+    #[schema(value_type = schema::Matrix)]
     pub errors: Arc<Matrix>,
     /// −∂E/∂x, `[examples][units]`; the errors of the layer below
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub deltas: Arc<Matrix>,
 }
 

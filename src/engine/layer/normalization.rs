@@ -58,35 +58,35 @@ pub struct Normalization {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct NormForward {
     /// The layer's name
-    #[schema(schema_with = schema::name)]
+    #[schema(value_type = schema::Name)]
     pub name: LayerName,
     /// `batch_norm` or `layer_norm`
-    #[schema(schema_with = schema::norm_kind)]
+    #[schema(value_type = schema::NormKind)]
     pub kind: LayerKind,
     /// batch_norm: whose mean and variance were used
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub statistics: Option<Statistics>,
-    /// ε
-    #[schema(schema_with = schema::number)]
+    /// ε, which keeps the deviation from being zero
+    #[schema(value_type = schema::Number)]
     pub epsilon: f64,
-    /// γ and β
+    /// γ and β as this pass used them, `[units]` each
     #[schema(value_type = Gradients)] // the same form
     pub parameters: Arc<Parameters>,
-    /// Of each unit, `[units]`, or of each example, `[examples]`
-    #[schema(schema_with = schema::vector)]
+    /// The mean of x: of each unit over the batch, `[units]`, or of each example over its units, `[examples]`
+    #[schema(value_type = schema::Vector)]
     pub mean: Vec<f64>,
-    /// The biased variance, in the same shape
-    #[schema(schema_with = schema::vector)]
+    /// The biased variance of x, in the shape of the mean
+    #[schema(value_type = schema::Vector)]
     pub variance: Vec<f64>,
-    /// √(variance + ε), in the same shape
-    #[schema(schema_with = schema::vector)]
+    /// √(variance + ε), in the shape of the mean
+    #[schema(value_type = schema::Vector)]
     pub deviation: Vec<f64>,
     /// x̂ = (x − mean)/deviation, `[examples][units]`
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub normalized: Matrix,
     /// h = γ·x̂ + β, `[examples][units]`
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub outputs: Arc<Matrix>,
 }
 
@@ -94,29 +94,29 @@ pub struct NormForward {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct NormBackward {
     /// The layer's name
-    #[schema(schema_with = schema::name)]
+    #[schema(value_type = schema::Name)]
     pub name: LayerName,
     /// `batch_norm` or `layer_norm`
-    #[schema(schema_with = schema::norm_kind)]
+    #[schema(value_type = schema::NormKind)]
     pub kind: LayerKind,
-    /// −∂E/∂h, `[examples][units]`
-    #[schema(schema_with = schema::matrix)]
+    /// −∂E/∂h: each example's error at the outputs of the units, `[examples][units]`
+    #[schema(value_type = schema::Matrix)]
     pub errors: Arc<Matrix>,
     /// e = −∂E/∂x̂ = error·γ, `[examples][units]`
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub normalized_errors: Matrix,
-    /// The mean of e over what mean and variance were taken over; running statistics have none
+    /// The mean of e over what mean and variance were taken over, in their shape; running statistics have none
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::vector, required = false)]
+    #[schema(value_type = schema::Vector, required = false)]
     pub mean_error: Option<Vec<f64>>,
-    /// The mean of e·x̂
+    /// The mean of e·x̂ over the same, in the same shape; running statistics have none
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::vector, required = false)]
+    #[schema(value_type = schema::Vector, required = false)]
     pub mean_product: Option<Vec<f64>>,
     /// −∂E/∂x, `[examples][units]`; the errors of the layer below
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub deltas: Arc<Matrix>,
-    /// ∂E/∂γ and ∂E/∂β of the mean loss
+    /// ∂E/∂γ and ∂E/∂β of the mean loss, `[units]` each
     pub gradients: Gradients,
 }
 

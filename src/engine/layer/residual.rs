@@ -36,26 +36,26 @@ pub struct Residual {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ResidualForward {
     /// The layer's name
-    #[schema(schema_with = schema::name)]
+    #[schema(value_type = schema::Name)]
     pub name: LayerName,
     /// Always `residual`
-    #[schema(schema_with = schema::residual_kind)]
+    #[schema(value_type = schema::ResidualKind)]
     pub kind: LayerKind,
     /// The projection's weights; an identity has none
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Gradients>, nullable = false)] // the same form
     pub parameters: Option<Arc<Parameters>>,
     /// The branch's layers, from below
-    #[schema(max_items = 1000, no_recursion)]
+    #[schema(no_recursion)]
     pub layers: Vec<LayerForward>,
     /// What the branch puts out, `[examples][units]`
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub branch: Arc<Matrix>,
     /// What the shortcut puts out, `[examples][units]`
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub shortcut: Arc<Matrix>,
     /// h = branch + shortcut, `[examples][units]`
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub outputs: Arc<Matrix>,
 }
 
@@ -63,29 +63,29 @@ pub struct ResidualForward {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ResidualBackward {
     /// The layer's name
-    #[schema(schema_with = schema::name)]
+    #[schema(value_type = schema::Name)]
     pub name: LayerName,
     /// Always `residual`
-    #[schema(schema_with = schema::residual_kind)]
+    #[schema(value_type = schema::ResidualKind)]
     pub kind: LayerKind,
     /// −∂E/∂h, `[examples][units]`; for the branch and the shortcut alike
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub errors: Arc<Matrix>,
     /// The branch's layers, the top one first
-    #[schema(max_items = 1000, no_recursion)]
+    #[schema(no_recursion)]
     pub layers: Vec<LayerBackward>,
     /// ∂E/∂W of the projection; an identity has none
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub gradients: Option<Gradients>,
     /// What the branch passes down, `[examples][inputs]`
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub branch_errors: Arc<Matrix>,
     /// What the shortcut passes down, `[examples][inputs]`
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub shortcut_errors: Arc<Matrix>,
     /// −∂E/∂x = branch_errors + shortcut_errors, `[examples][inputs]`; the errors of the layer below
-    #[schema(schema_with = schema::matrix)]
+    #[schema(value_type = schema::Matrix)]
     pub deltas: Arc<Matrix>,
 }
 

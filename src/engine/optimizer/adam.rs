@@ -29,9 +29,9 @@ pub struct Moments {
 /// The two means, corrected for their start at zero.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Corrected {
-    /// m̂
+    /// m̂ = m/(1 − β₁^t), in the parameter's shape
     pub first_moment: Tensor,
-    /// v̂
+    /// v̂ = v/(1 − β₂^t), in the parameter's shape
     pub second_moment: Tensor,
 }
 

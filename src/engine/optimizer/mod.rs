@@ -12,7 +12,7 @@ mod sgd;
 use std::sync::Arc;
 
 use serde::Serialize;
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 
 pub use adam::{Corrected, Moments};
 pub use settings::{Algorithm, LearningRate, Optimizer, OptimizerKind};
@@ -21,7 +21,7 @@ pub use sgd::Momentum;
 use super::non_finite::Operand;
 use super::schema;
 use super::tap::Tap;
-use super::tensor::{Named, SlotName, Slots, Tensor, WireName};
+use super::tensor::{Named, SlotName, SlotTensors, Slots, Tensor, WireName};
 use super::trace::Walker;
 
 /// What a step does to each of a layer's parameters.
@@ -31,25 +31,25 @@ pub type ParameterUpdates = Named<TensorUpdate>;
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct Clip {
     /// The norm of all gradients together
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub norm: f64,
     /// What every gradient is multiplied with, at most 1: clip_norm/(norm + 1e-6), as in PyTorch
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub scale: f64,
 }
 
 /// What a step does to one parameter tensor.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TensorUpdate {
-    /// The gradient made smaller; only with clip_norm
+    /// The gradient made smaller, in the parameter's shape; only with clip_norm
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::tensor, required = false)]
+    #[schema(nullable = false)]
     pub clipped: Option<Tensor>,
-    /// The gradient with the weight decay's pull; only with weight_decay, and not with adamw
+    /// The gradient with the weight decay's pull λw, in the parameter's shape; only with weight_decay, not with adamw
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::tensor, required = false)]
+    #[schema(nullable = false)]
     pub decayed: Option<Tensor>,
-    /// What the optimizer remembers
+    /// What the optimizer remembers of this parameter, before and after the step
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub state: Option<SlotsChange>,
@@ -57,7 +57,7 @@ pub struct TensorUpdate {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub corrected: Option<Corrected>,
-    /// What is added: `[in][out]` or `[out]`
+    /// What is added to the parameter: `[in][out]` or `[out]`
     pub change: Tensor,
     /// The parameter after the step: before + change
     #[schema(value_type = Tensor)]
@@ -67,11 +67,11 @@ pub struct TensorUpdate {
 /// An optimizer's memory of one parameter around a step.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SlotsChange {
-    /// As the step found it
-    #[schema(schema_with = Named::<Tensor, SlotName>::schema)]
+    /// The memory as the step found it, in the parameter's shape
+    #[schema(value_type = SlotTensors)]
     pub before: Slots,
-    /// As the step left it
-    #[schema(schema_with = Named::<Tensor, SlotName>::schema)]
+    /// The memory as the step left it, in the parameter's shape
+    #[schema(value_type = SlotTensors)]
     pub after: Slots,
 }
 

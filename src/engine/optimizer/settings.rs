@@ -32,7 +32,7 @@ impl LearningRate {
 pub struct Optimizer {
     /// What it makes of gradients
     pub algorithm: Algorithm,
-    /// η
+    /// η: how far a step goes, relative to the gradient
     pub learning_rate: LearningRate,
     /// λ: how strongly parameters are pulled to zero
     pub weight_decay: f64,
@@ -137,42 +137,42 @@ impl Optimizer {
 /// An optimizer with its settings; sgd's momentum, weight decay and clipping are left out where there is none.
 #[derive(Serialize, Deserialize, ToSchema)]
 struct Settings {
-    /// Which it is
+    /// Which algorithm it is
     kind: OptimizerKind,
-    /// η
-    #[schema(schema_with = schema::learning_rate)]
+    /// η: how far a step goes, relative to the gradient
+    #[schema(value_type = schema::NonNegative)]
     learning_rate: LearningRate,
-    /// sgd: μ
+    /// sgd: μ, the part of the velocity that is kept
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::number, required = false)]
+    #[schema(value_type = schema::Number, required = false)]
     momentum: Option<f64>,
     /// sgd: whether the step looks ahead
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     nesterov: Option<bool>,
-    /// rmsprop: α
+    /// rmsprop: α, the part of the mean of squared gradients that is kept
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::number, required = false)]
+    #[schema(value_type = schema::Number, required = false)]
     alpha: Option<f64>,
-    /// adam, adamw: β₁
+    /// adam, adamw: β₁, the part of the mean of gradients that is kept
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::number, required = false)]
+    #[schema(value_type = schema::Number, required = false)]
     beta1: Option<f64>,
-    /// adam, adamw: β₂
+    /// adam, adamw: β₂, the part of the mean of squared gradients that is kept
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::number, required = false)]
+    #[schema(value_type = schema::Number, required = false)]
     beta2: Option<f64>,
-    /// ε; all but sgd
+    /// all but sgd: ε, added to the root that gradients are divided by
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::number, required = false)]
+    #[schema(value_type = schema::Number, required = false)]
     epsilon: Option<f64>,
-    /// λ
+    /// λ: how strongly parameters are pulled to zero; left out where they are not
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::number, required = false)]
+    #[schema(value_type = schema::Number, required = false)]
     weight_decay: Option<f64>,
     /// The most that the norm of all gradients together may be
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::number, required = false)]
+    #[schema(value_type = schema::Number, required = false)]
     clip_norm: Option<f64>,
 }
 

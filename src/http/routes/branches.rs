@@ -29,11 +29,11 @@ use crate::session::{Length, SessionName, Work};
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct ForkBody {
     /// The new session's name; made up if left out
-    #[schema(schema_with = schema::name, required = false)]
+    #[schema(value_type = schema::Name, required = false)]
     #[serde(default, deserialize_with = "given")]
     name: Option<String>,
     /// The step that it goes on from; the last one if left out
-    #[schema(schema_with = schema::count, required = false)]
+    #[schema(value_type = schema::Count, required = false)]
     #[serde(default, deserialize_with = "given_whole")]
     at: Option<u64>,
 }
@@ -46,41 +46,40 @@ objects!(ForkBody);
 #[into_params(parameter_in = Query)]
 pub struct DiffQuery {
     /// The other session; this one if left out
-    #[param(schema_with = schema::name, required = false)]
+    #[param(inline, value_type = schema::Name, required = false)]
     with: Option<String>,
     /// A step of this session; the last one if left out
-    #[param(schema_with = schema::count, required = false)]
+    #[param(inline, value_type = schema::Count, required = false)]
     at: Option<u64>,
     /// A step of the other one; the last one if left out
-    #[param(schema_with = schema::count, required = false)]
+    #[param(inline, value_type = schema::Count, required = false)]
     with_at: Option<u64>,
 }
 
 /// What differs between two states of one network.
 #[derive(Serialize, ToSchema)]
 pub struct DiffView {
-    /// This side
+    /// This side: the session in the path
     this: SideView,
-    /// The other side
+    /// The other side: the session in the query
     with: SideView,
     /// Whether both are the same to the bit, what the optimizer remembers included
     same: bool,
     /// Every layer's parameters: the other side's minus this side's
-    #[schema(max_items = 1000)]
     layers: Vec<LayerDiff>,
 }
 
 /// A session at one of its steps.
 #[derive(Serialize, ToSchema)]
 pub struct SideView {
-    /// Its name
-    #[schema(schema_with = schema::name)]
+    /// The session's name
+    #[schema(value_type = schema::Name)]
     session: SessionName,
-    /// The step
-    #[schema(schema_with = schema::count)]
+    /// The step that is compared
+    #[schema(value_type = schema::Count)]
     step: u64,
     /// The hash of the state at that step
-    #[schema(schema_with = schema::state_hash)]
+    #[schema(value_type = schema::StateHash)]
     state: StateHash,
 }
 

@@ -4,75 +4,29 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use serde::Deserialize;
-use utoipa::ToSchema;
 
 use super::passes::{Heading, PassAnswer, PassBody, TraceQuery};
-use super::what_if::{self, OverrideBody};
+use super::what_if;
 use crate::engine::cost::Extent;
-use crate::engine::loss::Loss;
-use crate::engine::mode::Mode;
-use crate::engine::model::Targets;
-use crate::engine::pass::Pass;
-use crate::engine::schema;
 use crate::http::App;
 use crate::http::body::Json;
+use crate::http::fields::bodies;
 use crate::http::json;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::responses;
-use crate::http::rows::Rows;
-use crate::http::spec_body::{NetworkBody, OptimizerBody, SessionBody};
-use crate::http::strict::{given, given_whole, given_word, objects};
+use crate::http::spec_body::SessionBody;
 use crate::session::{Detail, Inspection, Subject};
 
-/// A session's fields and a pass's fields in one body.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct ExplainBody {
-    /// The name of a preset, in the place of network, loss, optimizer and seed
-    #[schema(schema_with = schema::name, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    preset: Option<String>,
-    /// The network
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    network: Option<NetworkBody>,
-    /// What the outputs are judged by; half_squared_error if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    loss: Option<Loss>,
-    /// How gradients become changes; sgd with 0.1 if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    optimizer: Option<OptimizerBody>,
-    /// Where the random numbers start; 0 if left out
-    #[schema(schema_with = schema::seed, required = false)]
-    #[serde(default, deserialize_with = "given_whole")]
-    seed: Option<u64>,
-    /// x, `[examples][inputs]` or one row; a preset's own data if inputs and targets are left out
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    inputs: Option<Rows>,
-    /// y, `[examples][outputs]` or one row
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    targets: Option<Rows>,
-    /// Whether layers that behave differently in training do so; if left out it does
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    mode: Option<Mode>,
-    /// η for this pass alone, in the place of the optimizer's own
-    #[schema(schema_with = schema::learning_rate, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    learning_rate: Option<f64>,
-    /// Numbers to be set to others; the answer is then what differs
-    #[schema(min_items = 1, max_items = 100, nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    what_if: Option<Vec<OverrideBody>>,
+bodies! {
+    /// A session's fields and a pass's fields in one body.
+    pub struct ExplainBody {
+        ..session,
+        ..batch,
+        ..learning_rate,
+        ..what_if,
+    }
 }
-
-objects!(ExplainBody);
 
 /// Explain
 ///
@@ -96,11 +50,7 @@ pub async fn explain(
         return what_if::answer(&app, inspection, pass.into_request(Detail::None)?, overrides).await;
     }
     let request = pass.into_request(query.trace)?;
-    let work = |pass: &Pass, targets: Option<&Targets>| match targets {
-        Some(targets) => pass.step(targets).map(|(trace, _)| trace),
-        None => unreachable!("a step was prepared with targets"),
-    };
-    let (cost, trace) = inspection.trace(request, work).await?;
+    let (cost, trace) = inspection.step(request).await?;
     Ok(json::large_answer(&app, cost.answer_bytes, PassAnswer::new(Heading::new(None), trace, query.trace)).await)
 }
 

@@ -10,8 +10,6 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::passes::PassBody;
 use crate::engine::cost::{Cost, Extent};
-use crate::engine::loss::Loss;
-use crate::engine::mode::Mode;
 use crate::engine::model::Targets;
 use crate::engine::pass::Pass;
 use crate::engine::schema;
@@ -19,89 +17,29 @@ use crate::http::App;
 use crate::http::body::Json;
 use crate::http::code::Code;
 use crate::http::extract::{Path, session_name};
+use crate::http::fields::bodies;
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::responses;
-use crate::http::rows::Rows;
-use crate::http::spec_body::{NetworkBody, OptimizerBody, SessionBody};
-use crate::http::strict::{given, given_whole, given_word, objects};
+use crate::http::spec_body::SessionBody;
 use crate::insight::grade::{Claim, Grade, TOLERANCE, grade, numbers, work};
 use crate::session::{Detail, Inspection, Subject, SubjectError};
 
-/// Numbers to be judged as those of a session's next step.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct GradeBody {
-    /// x; a preset's own data if inputs and targets are left out
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    inputs: Option<Rows>,
-    /// y
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    targets: Option<Rows>,
-    /// train if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    mode: Option<Mode>,
-    /// η in the place of the optimizer's own
-    #[schema(schema_with = schema::learning_rate, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    learning_rate: Option<f64>,
-    /// Any part of a trace, in the trace's own form; numbers may be rounded
-    claim: ClaimBody,
-    /// How far a number may be off beyond its own rounding, relative to the largest of its quantity; 1e-9 if left out
-    #[schema(schema_with = schema::share, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    tolerance: Option<f64>,
-}
+bodies! {
+    /// Numbers to be judged as those of a session's next step.
+    pub struct GradeBody {
+        ..batch,
+        ..learning_rate,
+        ..claim,
+    }
 
-/// A session's fields, a pass's fields and the numbers to be judged.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct StatelessGradeBody {
-    /// The name of a preset, in the place of network, loss, optimizer and seed
-    #[schema(schema_with = schema::name, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    preset: Option<String>,
-    /// The network
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    network: Option<NetworkBody>,
-    /// What the outputs are judged by; half_squared_error if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    loss: Option<Loss>,
-    /// How gradients become changes; sgd with 0.1 if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    optimizer: Option<OptimizerBody>,
-    /// Where the random numbers start; 0 if left out
-    #[schema(schema_with = schema::seed, required = false)]
-    #[serde(default, deserialize_with = "given_whole")]
-    seed: Option<u64>,
-    /// x; a preset's own data if inputs and targets are left out
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    inputs: Option<Rows>,
-    /// y
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    targets: Option<Rows>,
-    /// train if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    mode: Option<Mode>,
-    /// η in the place of the optimizer's own
-    #[schema(schema_with = schema::learning_rate, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    learning_rate: Option<f64>,
-    /// Any part of a trace, in the trace's own form; numbers may be rounded
-    claim: ClaimBody,
-    /// How far a number may be off beyond its own rounding, relative to the largest of its quantity; 1e-9 if left out
-    #[schema(schema_with = schema::share, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    tolerance: Option<f64>,
+    /// A session's fields, a pass's fields and the numbers to be judged.
+    pub struct StatelessGradeBody {
+        ..session,
+        ..batch,
+        ..learning_rate,
+        ..claim,
+    }
 }
 
 /// Any part of a trace, and of how many entries it is made. They are counted where the body is read.
@@ -123,8 +61,6 @@ impl PartialSchema for ClaimBody {
 }
 
 impl ToSchema for ClaimBody {}
-
-objects!(GradeBody, StatelessGradeBody);
 
 /// Grade
 ///
@@ -191,9 +127,7 @@ async fn judge(
             Ok(multiply_adds)
         }
     };
-    let work = move |pass: &Pass, targets: Option<&Targets>| {
-        targets.map(|targets| grade(pass, targets, &claim, tolerance, &limits))
-    };
-    let (_, found) = inspection.run_if(pass.into_request(Detail::None)?, permitted, work).await?;
-    Ok(json::large_answer(app, 0, found.transpose()?).await)
+    let work = move |pass: &Pass, targets: &Targets| grade(pass, targets, &claim, tolerance, &limits);
+    let (_, found) = inspection.run_with_targets(pass.into_request(Detail::None)?, permitted, work).await?;
+    Ok(json::large_answer(app, 0, found?).await)
 }

@@ -32,37 +32,36 @@ use crate::session::{Asked, Detail, Kind, Past, SessionError};
 #[derive(Serialize, ToSchema)]
 pub struct StepList {
     /// The steps of this page, in order; step 0 is the creation
-    #[schema(max_items = 1000)]
     steps: Vec<StepEntry>,
     /// Where the next page starts, as `after`; null on the last one
-    #[schema(schema_with = schema::nullable_count)]
+    #[schema(value_type = schema::NullableCount)]
     next: Option<u64>,
 }
 
 /// A step in the history.
 #[derive(Serialize, ToSchema)]
 pub struct StepEntry {
-    /// Its number
-    #[schema(schema_with = schema::count)]
+    /// The step's number; the creation is 0
+    #[schema(value_type = schema::Count)]
     step: u64,
-    /// What it was
+    /// What kind of change it was
     kind: Kind,
     /// A step's mean loss over its batch, before the update; null where there is none
-    #[schema(schema_with = schema::nullable_number)]
+    #[schema(value_type = schema::NullableNumber)]
     loss: Option<f64>,
     /// A step's √(Σ g²) over all parameters; null where there is none
-    #[schema(schema_with = schema::nullable_number)]
+    #[schema(value_type = schema::NullableNumber)]
     gradient_norm: Option<f64>,
     /// A step's √(Σ Δ²) over all parameters; null where there is none
-    #[schema(schema_with = schema::nullable_number)]
+    #[schema(value_type = schema::NullableNumber)]
     change_norm: Option<f64>,
     /// The hash of the state that it led to
-    #[schema(schema_with = schema::state_hash)]
+    #[schema(value_type = schema::StateHash)]
     state: StateHash,
     /// When, by the clock of the server that made it (RFC 3339)
-    #[schema(schema_with = schema::time)]
+    #[schema(value_type = schema::Time)]
     at: String,
-    /// What was asked
+    /// What was asked of it, its batch left out
     asked: AskedView,
 }
 
@@ -71,7 +70,7 @@ pub struct StepEntry {
 pub struct AskedView {
     /// step: rows of the batch; not where it was the preset's own
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::count, required = false)]
+    #[schema(value_type = schema::Count, required = false)]
     examples: Option<u64>,
     /// step: training or use
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +78,7 @@ pub struct AskedView {
     mode: Option<Mode>,
     /// step: the learning rate, where it was not the optimizer's own
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::learning_rate, required = false)]
+    #[schema(value_type = schema::NonNegative, required = false)]
     learning_rate: Option<f64>,
     /// step: how much of the trace
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,11 +86,11 @@ pub struct AskedView {
     trace: Option<Detail>,
     /// weights: the layers whose parameters were replaced
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(schema_with = schema::names, required = false)]
+    #[schema(value_type = schema::Names, required = false)]
     layers: Vec<LayerName>,
     /// rewind: the step that was gone back to
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::count, required = false)]
+    #[schema(value_type = schema::Count, required = false)]
     to: Option<u64>,
     /// fork: where it branched off
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,10 +102,10 @@ pub struct AskedView {
 #[derive(Serialize, ToSchema)]
 pub struct BranchView {
     /// The other's name at that time
-    #[schema(schema_with = schema::name)]
+    #[schema(value_type = schema::Name)]
     session: String,
     /// The last step that both have
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     at: u64,
 }
 
@@ -116,10 +115,10 @@ pub struct BranchView {
 #[into_params(parameter_in = Query)]
 pub struct StepPage {
     /// The step after which the page starts; from the creation on if left out
-    #[param(schema_with = schema::count, required = false)]
+    #[param(inline, value_type = schema::Count, required = false)]
     after: Option<u64>,
     /// Entries in the page; 100 if left out
-    #[param(schema_with = schema::page, required = false)]
+    #[param(inline, value_type = schema::Page, required = false)]
     limit: Option<u64>,
 }
 
@@ -138,7 +137,7 @@ pub struct RecallQuery {
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct RewindBody {
     /// The step whose state the session shall have again
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     #[serde(deserialize_with = "whole")]
     to: u64,
 }
@@ -176,7 +175,7 @@ pub async fn list(
 /// a trace, the parameters after they were replaced, or the session as it stood after its creation or after going back.
 #[utoipa::path(get, path = "/v1/sessions/{name}/steps/{step}", tag = "history", operation_id = "recall_step",
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"),
-        ("step" = inline(schema::StepNumber), Path, description = "The step", example = 1), RecallQuery),
+        ("step" = inline(schema::Count), Path, description = "The step", example = 1), RecallQuery),
     responses((status = 200, description = "What it was answered with.", body = RecalledAnswer), responses::RecallStep))]
 pub async fn recall(
     State(app): State<Arc<App>>,

@@ -20,12 +20,13 @@ use crate::http::App;
 use crate::http::body::Json;
 use crate::http::code::Code;
 use crate::http::extract::{Path, session_name};
+use crate::http::fields::bodies;
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::responses;
 use crate::http::rows::Rows;
 use crate::http::spec_body::into_seed;
-use crate::http::strict::{given, given_whole, given_word, objects, whole};
+use crate::http::strict::{given_whole, objects, whole};
 use crate::insight::blame::{self, Blame, blame};
 use crate::insight::chain::{self, Chain, ChainLimits, ChainRequest, chain};
 use crate::insight::depth::{Depth, depth};
@@ -36,64 +37,45 @@ use crate::session::{Detail, PassRequest, Session, SubjectError};
 /// Entries of an insight take about so many bytes; there are as many as a summary has numbers, or fewer.
 const ENTRY_BYTES: u64 = 512;
 
-/// Bodies that begin with a batch: its three fields, and then their own.
-macro_rules! of_a_batch {
-    ($($(#[doc = $text:literal])+ pub struct $body:ident { $($fields:tt)* })+) => {$(
-        $(#[doc = $text])+
-        #[derive(Debug, Deserialize, ToSchema)]
-        #[serde(remote = "Self", deny_unknown_fields)]
-        pub struct $body {
-            /// x; a preset's own data if inputs and targets are left out
-            #[schema(schema_with = schema::rows, required = false)]
-            #[serde(default, deserialize_with = "given")]
-            inputs: Option<Rows>,
-            /// y
-            #[schema(schema_with = schema::rows, required = false)]
-            #[serde(default, deserialize_with = "given")]
-            targets: Option<Rows>,
-            /// train if left out
-            #[schema(nullable = false)]
-            #[serde(default, deserialize_with = "given_word")]
-            mode: Option<Mode>,
-            $($fields)*
-        }
-    )+};
-}
-
-of_a_batch! {
+bodies! {
     /// The chain rule for one weight.
     pub struct ChainBody {
-        /// Which weight
+        ..batch,
+        /// The weight whose gradient is taken apart: a layer, a parameter of it and an index
         weight: WeightBody,
         /// Paths shown at the most; 10 if left out
-        #[schema(minimum = 1, maximum = 1000, nullable = false)]
+        #[schema(value_type = schema::PathsShown, required = false)]
         #[serde(default, deserialize_with = "given_whole")]
         top: Option<u64>,
-        /// The row of the batch; 0 if left out
-        #[schema(schema_with = schema::count, required = false)]
+        /// The row of the batch that is looked at, counted from 0; 0 if left out
+        #[schema(value_type = schema::Count, required = false)]
         #[serde(default, deserialize_with = "given_whole")]
         example: Option<u64>,
     }
 
     /// Blame for one example.
     pub struct BlameBody {
-        /// The row of the batch; 0 if left out
-        #[schema(schema_with = schema::count, required = false)]
+        ..batch,
+        /// The row of the batch that is looked at, counted from 0; 0 if left out
+        #[schema(value_type = schema::Count, required = false)]
         #[serde(default, deserialize_with = "given_whole")]
         example: Option<u64>,
     }
 
     /// How blame depends on depth.
-    pub struct SessionDepthBody {}
+    pub struct SessionDepthBody {
+        ..batch,
+    }
 
     /// Every gradient against the slope of the loss.
     pub struct GradientCheckBody {
+        ..batch,
         /// Parameters to be checked at the most; 2,000 if left out, and fewer where that would take too long
-        #[schema(minimum = 1, maximum = 2000, nullable = false)]
+        #[schema(value_type = schema::SampleSize, required = false)]
         #[serde(default, deserialize_with = "given_whole")]
         sample: Option<u64>,
         /// Which ones are drawn where not all are checked; 0 if left out
-        #[schema(schema_with = schema::seed, required = false)]
+        #[schema(value_type = schema::Seed, required = false)]
         #[serde(default, deserialize_with = "given_whole")]
         seed: Option<u64>,
     }
@@ -103,14 +85,14 @@ of_a_batch! {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct WeightBody {
-    /// The layer's name
-    #[schema(schema_with = schema::name)]
+    /// The name of the layer that the weight belongs to
+    #[schema(value_type = schema::Name)]
     layer: String,
-    /// weights, bias, gamma or beta
+    /// Which parameter of the layer: weights, bias, gamma or beta
     #[serde(deserialize_with = "crate::http::strict::word")]
     parameter: ParameterName,
-    /// `[i, j]`, or `[j]` for all but weights
-    #[schema(schema_with = schema::weight_index)]
+    /// Its index, counted from 0: `[i, j]` joins unit i below to unit j above; `[j]` for all but weights
+    #[schema(value_type = schema::WeightIndex)]
     index: Vec<Whole>,
 }
 
@@ -119,7 +101,7 @@ pub struct WeightBody {
 #[serde(transparent)]
 pub struct Whole(#[serde(deserialize_with = "whole")] u64);
 
-objects!(ChainBody, WeightBody, BlameBody, SessionDepthBody, GradientCheckBody);
+objects!(WeightBody);
 
 /// Chain rule
 ///
@@ -233,12 +215,12 @@ pub async fn check_gradients(
     let sample = sample.min(model.parameters() as u64);
     let affordable = |examples| sample.min(gradient_check::affordable(model, examples, limit));
     let permitted = |_, examples| Ok(gradient_check::work(model, examples, affordable(examples)));
-    let work = move |pass: &Pass, targets: Option<&Targets>| {
+    let work = move |pass: &Pass, targets: &Targets| {
         let affordable = gradient_check::affordable(pass.model, pass.inputs.matrix().rows(), limit);
-        targets.map(|targets| gradient_check(pass, targets, count(sample.min(affordable)), seed))
+        gradient_check(pass, targets, count(sample.min(affordable)), seed)
     };
-    let (_, found) = inspection.run_if(request, permitted, work).await?;
-    Ok(json::large_answer(&app, sample * ENTRY_BYTES, found.transpose()?).await)
+    let (_, found) = inspection.run_with_targets(request, permitted, work).await?;
+    Ok(json::large_answer(&app, sample * ENTRY_BYTES, found?).await)
 }
 
 /// A backward pass over a session as it stands, and what an insight makes of its trace. That takes as long as the pass
@@ -250,15 +232,9 @@ async fn look<R: Send + 'static>(
     insight: impl FnOnce(Trace) -> R + Send + 'static,
 ) -> Result<R, Problem> {
     let (_, inspection) = session.inspect(Extent::Backward);
-    let work = move |pass: &Pass, targets: Option<&Targets>| {
-        let trace = match targets {
-            Some(targets) => pass.backward(targets),
-            None => pass.forward(None),
-        };
-        trace.map(insight)
-    };
+    let work = |pass: &Pass, targets: &Targets| pass.backward(targets).map(insight);
     let whole = |cost: Cost, examples| Ok((2 * cost.multiply_adds).saturating_add(longer(examples)));
-    let (_, found) = inspection.run_if(request, whole, work).await?;
+    let (_, found) = inspection.run_with_targets(request, whole, work).await?;
     found.map_err(|error: PassError| error.into())
 }
 

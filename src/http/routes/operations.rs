@@ -22,7 +22,7 @@ use crate::limits::Limits;
 #[derive(Serialize, ToSchema)]
 pub struct Health {
     /// Always `ok`
-    #[schema(schema_with = schema::ok)]
+    #[schema(value_type = schema::Healthy)]
     status: &'static str,
 }
 
@@ -30,22 +30,22 @@ pub struct Health {
 #[derive(Serialize, ToSchema)]
 pub struct Info {
     /// The product's name
-    #[schema(schema_with = schema::prose)]
+    #[schema(value_type = schema::Prose)]
     name: &'static str,
     /// The product's version
-    #[schema(schema_with = schema::prose)]
+    #[schema(value_type = schema::Prose)]
     version: &'static str,
     /// The version of the arithmetic: the same one gives the same bits
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     arithmetic: u32,
     /// The id of the trace's format
-    #[schema(schema_with = schema::trace_format)]
+    #[schema(value_type = schema::TraceFormat)]
     trace: &'static str,
     /// Where sessions are kept
-    #[schema(schema_with = schema::prose)]
+    #[schema(value_type = schema::Prose)]
     store: &'static str,
     /// How products are computed on this CPU; the bits do not depend on it
-    #[schema(schema_with = schema::prose)]
+    #[schema(value_type = schema::Prose)]
     kernel: &'static str,
     /// What a request may ask for
     limits: LimitsView,
@@ -55,28 +55,28 @@ pub struct Info {
 #[derive(Serialize, ToSchema)]
 pub struct LimitsView {
     /// Bytes of a request body
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     body_bytes: usize,
     /// Bytes of an answer
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     answer_bytes: u64,
     /// Multiplications of one request
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     multiply_adds: u64,
     /// Inputs of a network, and units of one layer
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     units: usize,
     /// Layers of a network
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     layers: usize,
     /// Parameters of one network
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     parameters: usize,
     /// Rows of one batch
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     examples: usize,
     /// Seconds for which the answer to a request with an Idempotency-Key is kept
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     idempotency_key_seconds: u64,
 }
 

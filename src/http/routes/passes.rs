@@ -10,9 +10,8 @@ use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::what_if::{self, OverrideBody, WhatIfView};
+use super::what_if::{self, WhatIfView};
 use crate::engine::cost::{Extent, cost};
-use crate::engine::mode::Mode;
 use crate::engine::model::Targets;
 use crate::engine::optimizer::LearningRate;
 use crate::engine::pass::Pass;
@@ -24,42 +23,22 @@ use crate::http::body::Json;
 use crate::http::code::Code;
 use crate::http::conditions::{Change, tagged};
 use crate::http::extract::{Path, session_name};
+use crate::http::fields::bodies;
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::query::Query;
 use crate::http::responses;
-use crate::http::rows::Rows;
 use crate::http::spec_body::into_learning_rate;
-use crate::http::strict::{given, given_word, objects};
 use crate::session::{Detail, PassRequest, Session, SessionName};
 
-/// A pass: what goes in and what should come out.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct PassBody {
-    /// x, `[examples][inputs]` or one row; a preset's own data if inputs and targets are left out
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    pub inputs: Option<Rows>,
-    /// y, `[examples][outputs]` or one row; forward can do without
-    #[schema(schema_with = schema::rows, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    pub targets: Option<Rows>,
-    /// Whether batch_norm takes the batch's statistics and dropout drops; if left out eval for forward, else train
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    pub mode: Option<Mode>,
-    /// η for this pass alone, in the place of the optimizer's own
-    #[schema(schema_with = schema::learning_rate, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    pub learning_rate: Option<f64>,
-    /// Numbers to be set to others, for this pass alone; the answer is then what differs
-    #[schema(min_items = 1, max_items = 100, nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    pub what_if: Option<Vec<OverrideBody>>,
+bodies! {
+    /// A pass: what goes in and what should come out.
+    pub struct PassBody {
+        ..batch,
+        ..learning_rate,
+        ..what_if,
+    }
 }
-
-objects!(PassBody);
 
 /// How much of the trace is answered.
 #[derive(Deserialize, IntoParams)]
@@ -103,16 +82,16 @@ pub struct TraceSummaryDocument {
 /// What stands above every trace.
 #[derive(Serialize, ToSchema)]
 pub struct Heading {
-    /// The format's id
-    #[schema(schema_with = schema::trace_format)]
+    /// The id of the trace's format
+    #[schema(value_type = schema::TraceFormat)]
     format: &'static str,
-    /// The session; a trace without one has none
+    /// The name of the session; a trace without one has none
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::name, required = false)]
+    #[schema(value_type = schema::Name, required = false)]
     session: Option<SessionName>,
     /// The session's step after the call
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::count, required = false)]
+    #[schema(value_type = schema::Count, required = false)]
     step: Option<u64>,
 }
 

@@ -21,34 +21,33 @@ use crate::session::{Data, PRESETS, Preset};
 #[derive(Serialize, ToSchema)]
 pub struct PresetList {
     /// Each with its name and a line about it
-    #[schema(max_items = 100)]
     presets: Vec<PresetEntry>,
 }
 
 /// A preset in a listing.
 #[derive(Serialize, ToSchema)]
 pub struct PresetEntry {
-    /// Its name
-    #[schema(schema_with = schema::name)]
+    /// The preset's name
+    #[schema(value_type = schema::Name)]
     name: &'static str,
-    /// One line
-    #[schema(schema_with = schema::prose)]
+    /// What it is, in one line
+    #[schema(value_type = schema::Prose)]
     title: &'static str,
 }
 
 /// A preset: everything that a session made from it starts with.
 #[derive(Serialize, ToSchema)]
 pub struct PresetView {
-    /// Its name
-    #[schema(schema_with = schema::name)]
+    /// The preset's name
+    #[schema(value_type = schema::Name)]
     name: &'static str,
-    /// One line
-    #[schema(schema_with = schema::prose)]
+    /// What it is, in one line
+    #[schema(value_type = schema::Prose)]
     title: &'static str,
     /// What there is to see
-    #[schema(schema_with = schema::prose)]
+    #[schema(value_type = schema::Prose)]
     story: &'static str,
-    /// The network
+    /// The network, nothing left to a default
     #[schema(value_type = NetworkBody)]
     network: NetworkSpec,
     /// What its outputs are judged by
@@ -56,7 +55,7 @@ pub struct PresetView {
     /// How its gradients become changes
     optimizer: Optimizer,
     /// Where its random numbers start
-    #[schema(schema_with = schema::seed)]
+    #[schema(value_type = schema::Seed)]
     seed: Seed,
     /// What it is shown where a request brings no data
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -21,13 +21,13 @@ pub struct CodeView {
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
     /// What it means, in a line
-    #[schema(schema_with = schema::prose)]
+    #[schema(value_type = schema::Prose)]
     title: &'static str,
     /// What has happened
-    #[schema(schema_with = schema::prose)]
+    #[schema(value_type = schema::Prose)]
     explanation: &'static str,
     /// What to do about it
-    #[schema(schema_with = schema::prose)]
+    #[schema(value_type = schema::Prose)]
     remedy: &'static str,
 }
 

@@ -28,14 +28,14 @@ use crate::session::{Created, Data, Live, RegistryError, Session, SessionName, S
 /// A session: what it is and where it stands.
 #[derive(Serialize, ToSchema)]
 pub struct SessionView {
-    /// Its name
-    #[schema(schema_with = schema::name)]
+    /// The session's name
+    #[schema(value_type = schema::Name)]
     name: SessionName,
     /// Changes made since its creation
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     step: u64,
     /// The hash of all its parameters
-    #[schema(schema_with = schema::state_hash)]
+    #[schema(value_type = schema::StateHash)]
     state: StateHash,
     /// Its network, nothing left to a default
     #[schema(value_type = NetworkBody)]
@@ -45,10 +45,10 @@ pub struct SessionView {
     /// How its gradients become changes
     optimizer: Optimizer,
     /// Where its random numbers started
-    #[schema(schema_with = schema::seed)]
+    #[schema(value_type = schema::Seed)]
     seed: Seed,
     /// The number of its parameters
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     parameters: usize,
     /// What its preset shows it where a request brings no data
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,27 +60,26 @@ pub struct SessionView {
 #[derive(Serialize, ToSchema)]
 pub struct SessionList {
     /// The sessions of this page
-    #[schema(max_items = 1000)]
     sessions: Vec<SessionEntry>,
     /// Where the next page starts, as `after`; null on the last one
-    #[schema(schema_with = schema::nullable_name)]
+    #[schema(value_type = schema::NullableName)]
     next: Option<SessionName>,
 }
 
 /// A session in a listing.
 #[derive(Serialize, ToSchema)]
 pub struct SessionEntry {
-    /// Its name
-    #[schema(schema_with = schema::name)]
+    /// The session's name
+    #[schema(value_type = schema::Name)]
     name: SessionName,
-    /// Its step
-    #[schema(schema_with = schema::count)]
+    /// Changes made since the session's creation
+    #[schema(value_type = schema::Count)]
     step: u64,
     /// The hash of all its parameters
-    #[schema(schema_with = schema::state_hash)]
+    #[schema(value_type = schema::StateHash)]
     state: StateHash,
     /// The number of its parameters
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     parameters: u64,
 }
 
@@ -90,10 +89,10 @@ pub struct SessionEntry {
 #[into_params(parameter_in = Query)]
 pub struct Page {
     /// The name after which the page starts
-    #[param(schema_with = schema::name, required = false)]
+    #[param(inline, value_type = schema::Name, required = false)]
     after: Option<String>,
     /// Entries in the page; 100 if left out
-    #[param(schema_with = schema::page, required = false)]
+    #[param(inline, value_type = schema::Page, required = false)]
     limit: Option<u64>,
 }
 

@@ -21,6 +21,7 @@ use crate::http::responses;
 use crate::http::spec_body::into_seed;
 use crate::http::strict::{given, given_whole, objects, whole};
 use crate::insight::depth::{LayerDepth, Verdict, depth};
+use crate::limits::{TELEPHONE_DEPTH, TELEPHONE_WIDTH};
 use crate::session::{Detail, Inspection, PassRequest, Subject, SubjectSpec};
 
 /// A game to be played.
@@ -28,19 +29,19 @@ use crate::session::{Detail, Inspection, PassRequest, Subject, SubjectSpec};
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct DepthBody {
     /// Dense layers, the output layer counted
-    #[schema(minimum = 2, maximum = 300)]
+    #[schema(value_type = schema::TelephoneDepth)]
     #[serde(deserialize_with = "whole")]
     depth: u64,
     /// Inputs, and units of each layer but the last; 16 if left out
-    #[schema(minimum = 1, maximum = 1024, nullable = false)]
+    #[schema(value_type = schema::TelephoneWidth, required = false)]
     #[serde(default, deserialize_with = "given_whole")]
     width: Option<u64>,
     /// Where weights and data start; 0 if left out
-    #[schema(schema_with = schema::seed, required = false)]
+    #[schema(value_type = schema::Seed, required = false)]
     #[serde(default, deserialize_with = "given_whole")]
     seed: Option<u64>,
     /// Which ones are played; all four if left out
-    #[schema(min_items = 1, max_items = 4, nullable = false)]
+    #[schema(min_items = 1, nullable = false)]
     #[serde(default, deserialize_with = "given")]
     variants: Option<Vec<Variant>>,
 }
@@ -51,32 +52,25 @@ objects!(DepthBody);
 #[derive(Serialize, ToSchema)]
 pub struct DepthView {
     /// Each with the same start and the same data
-    #[schema(max_items = 4)]
     variants: Vec<VariantDepth>,
 }
 
 /// One variant of the game.
 #[derive(Serialize, ToSchema)]
 pub struct VariantDepth {
-    /// Which one
+    /// Which variant it is
     name: Variant,
-    /// What it does, in a line
-    #[schema(schema_with = schema::prose)]
+    /// What it does instead of the sick network, in a line
+    #[schema(value_type = schema::Prose)]
     story: &'static str,
     /// The dense layers from the outputs down
-    #[schema(max_items = 300)]
     layers: Vec<LayerDepth>,
     /// Whether the first layer still hears of the error; null where there is no error
     verdict: Option<Verdict>,
     /// The figure that the verdict rests on
-    #[schema(schema_with = schema::prose)]
+    #[schema(value_type = schema::Prose)]
     because: String,
 }
-
-/// Layers of a game at the most: one variant makes three layers of each.
-const DEPTH_MAX: u64 = 300;
-/// Units of a game's layers at the most.
-const WIDTH_MAX: u64 = 1_024;
 
 /// Depth without a session
 ///
@@ -112,11 +106,8 @@ async fn play_one(app: &App, game: Telephone, variant: Variant) -> Result<Varian
         limits: app.limits(),
         compute: app.registry.compute(),
     };
-    let work = move |pass: &Pass, targets: Option<&Targets>| match targets {
-        Some(targets) => pass.backward(targets).map(|trace| depth(&trace)),
-        None => unreachable!("the game brings its targets"),
-    };
-    let (_, found) = inspection.run(request, work).await?;
+    let work = |pass: &Pass, targets: &Targets| pass.backward(targets).map(|trace| depth(&trace));
+    let (_, found) = inspection.run_with_targets(request, |cost, _| Ok(cost.multiply_adds), work).await?;
     let found = found??;
     let (layers, verdict, because) = (found.layers, found.verdict, found.because);
     Ok(VariantDepth { name: variant, story: variant.story(), layers, verdict, because })
@@ -137,8 +128,8 @@ impl DepthBody {
             let detail = format!("{field} is from {least} to {most}, and this one is {number}");
             Err(Fault::new(format!("/{field}"), Code::NumberOutOfRange, detail))
         };
-        let depth = within("depth", self.depth, 2, DEPTH_MAX)?;
-        let width = within("width", self.width.unwrap_or(16), 1, WIDTH_MAX)?;
+        let depth = within("depth", self.depth, 2, TELEPHONE_DEPTH)?;
+        let width = within("width", self.width.unwrap_or(16), 1, TELEPHONE_WIDTH)?;
         let seed = into_seed(self.seed)?;
         let variants = self.variants.unwrap_or_else(|| Variant::ALL.to_vec());
         if variants.is_empty() || variants.len() > Variant::ALL.len() {

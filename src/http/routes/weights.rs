@@ -28,17 +28,16 @@ use crate::session::{Live, Session, SessionName};
 /// A session's parameters.
 #[derive(Serialize, ToSchema)]
 pub struct WeightsView {
-    /// The session
-    #[schema(schema_with = schema::name)]
+    /// The session that they belong to
+    #[schema(value_type = schema::Name)]
     session: SessionName,
     /// The step at which they are these
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     step: u64,
     /// Their hash, of all layers together
-    #[schema(schema_with = schema::state_hash)]
+    #[schema(value_type = schema::StateHash)]
     state: StateHash,
     /// The layers from the inputs up
-    #[schema(max_items = 1000)]
     layers: Vec<LayerWeights>,
 }
 
@@ -46,7 +45,7 @@ pub struct WeightsView {
 #[derive(Serialize, ToSchema)]
 pub struct LayerWeights {
     /// The layer's name
-    #[schema(schema_with = schema::name)]
+    #[schema(value_type = schema::Name)]
     name: LayerName,
     /// The layer's kind
     kind: LayerKind,
@@ -60,7 +59,7 @@ pub struct LayerWeights {
     running: Option<Arc<Running>>,
     /// The layers inside, from below
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(max_items = 1000, required = false, no_recursion)]
+    #[schema(required = false, no_recursion)]
     layers: Vec<LayerWeights>,
 }
 
@@ -74,19 +73,19 @@ fn no_parameters(parameters: &Parameters) -> bool {
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct WeightsBody {
     /// The layers to be changed
-    #[schema(min_items = 1, max_items = 1000)]
+    #[schema(min_items = 1)]
     layers: Vec<LayerWeightsBody>,
     /// As it stands in an answer; not read
     #[serde(rename = "session", default, deserialize_with = "given")]
-    #[schema(schema_with = schema::name, required = false)]
+    #[schema(value_type = schema::Name, required = false)]
     _session: Option<SessionName>,
     /// As it stands in an answer; not read
     #[serde(rename = "step", default, deserialize_with = "given_step")]
-    #[schema(schema_with = schema::count, required = false)]
+    #[schema(value_type = schema::Count, required = false)]
     _step: Option<u64>,
     /// As it stands in an answer; not read
     #[serde(rename = "state", default, deserialize_with = "given")]
-    #[schema(schema_with = schema::state_hash, required = false)]
+    #[schema(value_type = schema::StateHash, required = false)]
     _state: Option<StateHash>,
 }
 
@@ -95,7 +94,7 @@ pub struct WeightsBody {
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct LayerWeightsBody {
     /// The layer's name
-    #[schema(schema_with = schema::name)]
+    #[schema(value_type = schema::Name)]
     name: String,
     /// As it stands in an answer; not read
     #[serde(rename = "kind", default, deserialize_with = "given_word")]
@@ -110,7 +109,7 @@ pub struct LayerWeightsBody {
     #[serde(default, deserialize_with = "given")]
     running: Option<RunningBody>,
     /// Layers inside of this one to be changed
-    #[schema(max_items = 1000, nullable = false, no_recursion)]
+    #[schema(nullable = false, no_recursion)]
     #[serde(default, deserialize_with = "given")]
     layers: Option<Vec<LayerWeightsBody>>,
 }
@@ -119,11 +118,11 @@ pub struct LayerWeightsBody {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct RunningBody {
-    /// `[units]`
-    #[schema(schema_with = schema::row)]
+    /// The new running mean, `[units]`
+    #[schema(value_type = schema::Row)]
     mean: Vec<f64>,
-    /// Not below zero, `[units]`
-    #[schema(schema_with = schema::variances)]
+    /// The new running variance, `[units]`, not below zero
+    #[schema(value_type = schema::Variances)]
     variance: Vec<f64>,
 }
 
@@ -131,20 +130,20 @@ pub struct RunningBody {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct ParametersBody {
-    /// `[in][out]`
-    #[schema(schema_with = schema::matrix, required = false)]
+    /// New weights, `[in][out]`: `weights[i][j]` joins unit i below to unit j above
+    #[schema(value_type = schema::Matrix, required = false)]
     #[serde(default, deserialize_with = "given")]
     weights: Option<Rows>,
-    /// `[out]`
-    #[schema(schema_with = schema::row, required = false)]
+    /// New biases, `[out]`
+    #[schema(value_type = schema::Row, required = false)]
     #[serde(default, deserialize_with = "given")]
     bias: Option<Vec<f64>>,
-    /// `[units]`
-    #[schema(schema_with = schema::row, required = false)]
+    /// New factors γ of a normalization, `[units]`
+    #[schema(value_type = schema::Row, required = false)]
     #[serde(default, deserialize_with = "given")]
     gamma: Option<Vec<f64>>,
-    /// `[units]`
-    #[schema(schema_with = schema::row, required = false)]
+    /// New shifts β of a normalization, `[units]`
+    #[schema(value_type = schema::Row, required = false)]
     #[serde(default, deserialize_with = "given")]
     beta: Option<Vec<f64>>,
 }

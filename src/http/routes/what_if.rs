@@ -43,10 +43,10 @@ pub struct OverrideBody {
 #[allow(dead_code, reason = "one of the two forms of an override, for the API's description alone")]
 struct NumberOverride {
     /// Where it stands in the trace, such as /forward/layers/0/outputs/0/1
-    #[schema(schema_with = schema::pointer)]
+    #[schema(value_type = schema::Pointer)]
     at: String,
-    /// What it is instead
-    #[schema(schema_with = schema::number)]
+    /// The number that stands there instead
+    #[schema(value_type = schema::Number)]
     set: f64,
 }
 
@@ -54,7 +54,7 @@ struct NumberOverride {
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "one of the two forms of an override, for the API's description alone")]
 struct AblateOverride {
-    /// Which unit
+    /// The unit that puts out 0
     ablate: AblateBody,
 }
 
@@ -62,11 +62,11 @@ struct AblateOverride {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct AblateBody {
-    /// The layer's name
-    #[schema(schema_with = schema::name)]
+    /// The name of the unit's layer
+    #[schema(value_type = schema::Name)]
     layer: String,
-    /// Counted from 0
-    #[schema(schema_with = schema::count)]
+    /// The unit's place in its layer, counted from 0
+    #[schema(value_type = schema::Count)]
     #[serde(deserialize_with = "whole")]
     unit: u64,
 }
@@ -81,7 +81,8 @@ impl PartialSchema for OverrideBody {
 
 impl ToSchema for OverrideBody {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((AblateBody::name().into(), AblateBody::schema()));
+        NumberOverride::schemas(schemas);
+        AblateOverride::schemas(schemas);
     }
 }
 
@@ -91,11 +92,9 @@ pub struct WhatIfView {
     /// The format's id
     #[schema(value_type = String, pattern = "^chainrule\\.what-if/1$", min_length = 19, max_length = 19)]
     format: &'static str,
-    /// What was set
-    #[schema(max_items = 100)]
+    /// The overrides, as they were asked for
     what_if: Vec<OverrideView>,
     /// Every number that comes out otherwise, in the order of computation
-    #[schema(max_items = 10_000_000)]
     differences: Vec<Difference>,
 }
 

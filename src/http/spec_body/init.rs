@@ -28,7 +28,7 @@ impl PartialSchema for InitBody {
 
 impl ToSchema for InitBody {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((InitKind::name().into(), InitKind::schema()));
+        InitFields::schemas(schemas);
     }
 }
 
@@ -36,27 +36,27 @@ impl ToSchema for InitBody {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct InitFields {
-    /// The way
+    /// The way of drawing
     #[serde(deserialize_with = "word")]
     kind: InitKind,
-    /// constant: the value
-    #[schema(schema_with = schema::init_number, required = false)]
+    /// constant: the value of every weight
+    #[schema(value_type = schema::InitNumber, required = false)]
     #[serde(default, deserialize_with = "given")]
     value: Option<f64>,
     /// uniform: the lower end; 0 if left out
-    #[schema(schema_with = schema::init_number, required = false)]
+    #[schema(value_type = schema::InitNumber, required = false)]
     #[serde(default, deserialize_with = "given")]
     low: Option<f64>,
     /// uniform: the upper end; 1 if left out
-    #[schema(schema_with = schema::init_number, required = false)]
+    #[schema(value_type = schema::InitNumber, required = false)]
     #[serde(default, deserialize_with = "given")]
     high: Option<f64>,
     /// normal: the mean; 0 if left out
-    #[schema(schema_with = schema::init_number, required = false)]
+    #[schema(value_type = schema::InitNumber, required = false)]
     #[serde(default, deserialize_with = "given")]
     mean: Option<f64>,
     /// normal: the standard deviation; 1 if left out
-    #[schema(schema_with = schema::init_deviation, required = false)]
+    #[schema(value_type = schema::InitDeviation, required = false)]
     #[serde(default, deserialize_with = "given")]
     std: Option<f64>,
 }

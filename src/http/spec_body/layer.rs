@@ -20,15 +20,15 @@ use crate::limits::NESTING;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct LayerBody {
-    /// What it is
+    /// What kind of layer it is; the kind decides which other fields it may have
     #[serde(deserialize_with = "word")]
     pub kind: LayerKind,
     /// Its name; `layer1`, `layer2`, … by its place if left out
-    #[schema(schema_with = schema::name, required = false)]
+    #[schema(value_type = schema::Name, required = false)]
     #[serde(default, deserialize_with = "given")]
     pub name: Option<String>,
     /// dense: its units; may be left out where weights are given
-    #[schema(schema_with = schema::units, required = false)]
+    #[schema(value_type = schema::Units, required = false)]
     #[serde(default, deserialize_with = "given_whole")]
     pub units: Option<u64>,
     /// dense: what its units make of their weighted sums, linear if left out; activation: what it does
@@ -36,11 +36,11 @@ pub struct LayerBody {
     #[serde(default, deserialize_with = "given_word")]
     pub activation: Option<Activation>,
     /// dense: whether it has biases, or their values; true if left out
-    #[schema(schema_with = schema::bias, required = false)]
+    #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     pub bias: Option<BiasBody>,
     /// dense, residual with a projection: its first weights, `[in][out]`
-    #[schema(schema_with = schema::matrix, required = false)]
+    #[schema(value_type = schema::Matrix, required = false)]
     #[serde(default, deserialize_with = "given")]
     pub weights: Option<Rows>,
     /// dense, residual with a projection: how its first weights are drawn; glorot_uniform if left out
@@ -48,27 +48,27 @@ pub struct LayerBody {
     #[serde(default, deserialize_with = "given")]
     pub init: Option<InitBody>,
     /// batch_norm, layer_norm: ε, above zero; 1e-5 if left out
-    #[schema(schema_with = schema::positive, required = false)]
+    #[schema(value_type = schema::Positive, required = false)]
     #[serde(default, deserialize_with = "given")]
     pub epsilon: Option<f64>,
     /// batch_norm: the weight of the newest batch in the running statistics; 0.1 if left out
-    #[schema(schema_with = schema::share, required = false)]
+    #[schema(value_type = schema::Share, required = false)]
     #[serde(default, deserialize_with = "given")]
     pub momentum: Option<f64>,
     /// batch_norm, layer_norm: the first γ, `[units]`; ones if left out
-    #[schema(schema_with = schema::row, required = false)]
+    #[schema(value_type = schema::Row, required = false)]
     #[serde(default, deserialize_with = "given")]
     pub gamma: Option<Vec<f64>>,
     /// batch_norm, layer_norm: the first β, `[units]`; zeros if left out
-    #[schema(schema_with = schema::row, required = false)]
+    #[schema(value_type = schema::Row, required = false)]
     #[serde(default, deserialize_with = "given")]
     pub beta: Option<Vec<f64>>,
     /// dropout: the probability of being dropped; 0.5 if left out
-    #[schema(schema_with = schema::part, required = false)]
+    #[schema(value_type = schema::ShareBelowOne, required = false)]
     #[serde(default, deserialize_with = "given")]
     pub rate: Option<f64>,
     /// residual: the branch's layers, from below
-    #[schema(min_items = 1, max_items = 1000, nullable = false, no_recursion)]
+    #[schema(min_items = 1, nullable = false, no_recursion)]
     #[serde(default, deserialize_with = "given")]
     pub layers: Option<Vec<LayerBody>>,
     /// residual: the way around the branch; identity if left out

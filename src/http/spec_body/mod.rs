@@ -14,8 +14,9 @@ pub use layer::LayerBody;
 pub use optimizer::{OptimizerBody, into_learning_rate};
 
 use super::code::Code;
+use super::fields::bodies;
 use super::problem::Fault;
-use super::strict::{given, given_whole, given_word, objects, whole};
+use super::strict::{objects, whole};
 use crate::engine::loss::Loss;
 use crate::engine::name::LayerPath;
 use crate::engine::schema;
@@ -23,46 +24,27 @@ use crate::engine::spec::{ModelSpec, NetworkSpec, Seed};
 use crate::limits::SEED_MAX;
 use crate::session::{Preset, SubjectSpec};
 
-/// A session to be made: a network with its loss, optimizer and seed, or a preset by name.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct SessionBody {
-    /// The name of a preset; alone
-    #[schema(schema_with = schema::name, required = false)]
-    #[serde(default, deserialize_with = "given")]
-    pub preset: Option<String>,
-    /// The network
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    pub network: Option<NetworkBody>,
-    /// What the outputs are judged by; half_squared_error if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given_word")]
-    pub loss: Option<Loss>,
-    /// How gradients become changes; sgd with 0.1 if left out
-    #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    pub optimizer: Option<OptimizerBody>,
-    /// Where the random numbers start; 0 if left out
-    #[schema(schema_with = schema::seed, required = false)]
-    #[serde(default, deserialize_with = "given_whole")]
-    pub seed: Option<u64>,
+bodies! {
+    /// A session to be made: a network with its loss, optimizer and seed, or a preset by name.
+    pub struct SessionBody {
+        ..session,
+    }
 }
 
 /// A network: so many inputs, then layers from the inputs up.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct NetworkBody {
-    /// Inputs of an example
-    #[schema(schema_with = schema::units)]
+    /// Numbers that one example brings: the columns of x
+    #[schema(value_type = schema::Units)]
     #[serde(deserialize_with = "whole")]
     pub inputs: u64,
     /// The layers from the inputs up
-    #[schema(min_items = 1, max_items = 1000)]
+    #[schema(min_items = 1)]
     pub layers: Vec<LayerBody>,
 }
 
-objects!(SessionBody, NetworkBody);
+objects!(NetworkBody);
 
 impl SessionBody {
     /// The spec, every default filled in.

@@ -14,44 +14,44 @@ use crate::http::strict::{given, given_word, objects};
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct OptimizerBody {
-    /// sgd if left out
+    /// Which algorithm it is; sgd if left out
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given_word")]
     pub kind: Option<OptimizerKind>,
-    /// η; if left out 0.1 for sgd, 0.01 for rmsprop and adagrad, 0.001 for adam and adamw
-    #[schema(schema_with = schema::learning_rate, required = false)]
+    /// η: how far a step goes; if left out 0.1 for sgd, 0.01 for rmsprop and adagrad, 0.001 for adam and adamw
+    #[schema(value_type = schema::NonNegative, required = false)]
     #[serde(default, deserialize_with = "given")]
     pub learning_rate: Option<f64>,
-    /// sgd: μ; 0 if left out
-    #[schema(schema_with = schema::part, required = false)]
+    /// sgd: μ, the part of the velocity that is kept; 0 if left out
+    #[schema(value_type = schema::ShareBelowOne, required = false)]
     #[serde(default, deserialize_with = "given")]
     pub momentum: Option<f64>,
     /// sgd with momentum: whether the step looks ahead; false if left out
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     pub nesterov: Option<bool>,
-    /// rmsprop: α; 0.99 if left out
-    #[schema(schema_with = schema::part, required = false)]
+    /// rmsprop: α, the part of the mean of squared gradients that is kept; 0.99 if left out
+    #[schema(value_type = schema::ShareBelowOne, required = false)]
     #[serde(default, deserialize_with = "given")]
     pub alpha: Option<f64>,
-    /// adam, adamw: β₁; 0.9 if left out
-    #[schema(schema_with = schema::part, required = false)]
+    /// adam, adamw: β₁, the part of the mean of gradients that is kept; 0.9 if left out
+    #[schema(value_type = schema::ShareBelowOne, required = false)]
     #[serde(default, deserialize_with = "given")]
     pub beta1: Option<f64>,
-    /// adam, adamw: β₂; 0.999 if left out
-    #[schema(schema_with = schema::part, required = false)]
+    /// adam, adamw: β₂, the part of the mean of squared gradients that is kept; 0.999 if left out
+    #[schema(value_type = schema::ShareBelowOne, required = false)]
     #[serde(default, deserialize_with = "given")]
     pub beta2: Option<f64>,
-    /// ε; if left out 1e-8 for rmsprop, adam and adamw, 1e-10 for adagrad
-    #[schema(schema_with = schema::learning_rate, required = false)]
+    /// ε, added to the root that gradients are divided by; if left out 1e-8, for adagrad 1e-10
+    #[schema(value_type = schema::NonNegative, required = false)]
     #[serde(default, deserialize_with = "given")]
     pub epsilon: Option<f64>,
     /// λ: how strongly parameters are pulled to zero; if left out 0.01 for adamw, else 0
-    #[schema(schema_with = schema::learning_rate, required = false)]
+    #[schema(value_type = schema::NonNegative, required = false)]
     #[serde(default, deserialize_with = "given")]
     pub weight_decay: Option<f64>,
     /// The most that the norm of all gradients together may be; no limit if left out
-    #[schema(schema_with = schema::positive, required = false)]
+    #[schema(value_type = schema::Positive, required = false)]
     #[serde(default, deserialize_with = "given")]
     pub clip_norm: Option<f64>,
 }

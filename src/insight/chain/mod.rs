@@ -22,6 +22,7 @@ use crate::engine::name::LayerName;
 use crate::engine::schema;
 use crate::engine::tensor::{ParameterName, WireName};
 use crate::engine::trace::Trace;
+use crate::limits::PATH_COUNT_DIGITS;
 use graph::Graph;
 use search::{Search, Step};
 
@@ -44,10 +45,10 @@ pub struct ChainRequest {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Chain {
     /// ∂E/∂w of this row, as the backward pass computed it. The mean over the rows is the gradient of the batch.
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub gradient: f64,
     /// ∂E/∂w of the mean loss of the batch
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub batch_gradient: f64,
     /// Every way from the loss to the weight
     pub paths: Paths,
@@ -57,13 +58,12 @@ pub struct Chain {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Paths {
     /// Their exact number, in decimal digits
-    #[schema(value_type = String, pattern = "^[0-9]+$", min_length = 1, max_length = 10000)]
+    #[schema(value_type = schema::PathCount)]
     pub count: Count,
     /// The sum over all paths, computed layer by layer from the factors: equal to the gradient but for rounding
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub sum: f64,
     /// The paths of the largest absolute value, the heaviest first
-    #[schema(max_items = 1000)]
     pub heaviest: Vec<Path>,
 }
 
@@ -81,45 +81,44 @@ impl Serialize for Count {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Path {
     /// The product of its factors; 0 also where it is below every double, which log10 tells
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub value: f64,
     /// The decimal logarithm of |value|, below the range of doubles too; null where a factor is 0
-    #[schema(schema_with = schema::nullable_number)]
+    #[schema(value_type = schema::NullableNumber)]
     pub log10: Option<f64>,
     /// |value| as a part of the sum of |value| over all paths; 0 where that is less than any double above 0
-    #[schema(schema_with = schema::share)]
+    #[schema(value_type = schema::Share)]
     pub share: f64,
     /// The factors from the loss down to the weight
-    #[schema(max_items = 10000)]
     pub factors: Vec<Factor>,
 }
 
 /// One factor of the chain rule.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Factor {
-    /// Such as ∂ŷ/∂b
-    #[schema(schema_with = schema::prose)]
+    /// The derivative that it is, such as ∂ŷ/∂b
+    #[schema(value_type = schema::Prose)]
     pub name: String,
-    /// How it is computed
-    #[schema(schema_with = schema::prose)]
+    /// The formula that it is computed by
+    #[schema(value_type = schema::Prose)]
     pub formula: &'static str,
-    /// Its value
-    #[schema(schema_with = schema::number)]
+    /// The factor's value
+    #[schema(value_type = schema::Number)]
     pub value: f64,
     /// The product up to here
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub running: f64,
     /// The layer that the path has come down to
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::name, required = false)]
+    #[schema(value_type = schema::Name, required = false)]
     pub layer: Option<LayerName>,
     /// Its unit; left out for the weight itself
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::count, required = false)]
+    #[schema(value_type = schema::Count, required = false)]
     pub unit: Option<usize>,
     /// Its example, where the path crosses from one to another through a batch normalization
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::count, required = false)]
+    #[schema(value_type = schema::Count, required = false)]
     pub example: Option<usize>,
 }
 
@@ -158,14 +157,12 @@ pub struct ChainLimits {
 /// that of the weight.
 pub fn bytes(model: &Model, top: u64) -> u64 {
     const FACTOR_BYTES: u64 = 256;
-    /// The number of all paths has so many digits at the most.
-    const COUNT_BYTES: u64 = 10_000;
     let factors = |named: &&NamedLayer| {
         let factors = if named.layer.kind() == LayerKind::Dense { 2 } else { 1 };
         factors * (FACTOR_BYTES + named.name.as_str().len() as u64)
     };
     let path: u64 = 2 * FACTOR_BYTES + model.all_layers().iter().map(factors).sum::<u64>();
-    COUNT_BYTES + top * path
+    PATH_COUNT_DIGITS as u64 + top * path
 }
 
 /// No search takes more than so much work over such a batch.

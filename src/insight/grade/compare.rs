@@ -58,19 +58,19 @@ pub enum ClaimError {
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct FirstWrong {
     /// Where it stands in the trace
-    #[schema(schema_with = schema::pointer)]
+    #[schema(value_type = schema::Pointer)]
     pub pointer: String,
     /// What it should be, in the client's own sign convention
-    #[schema(schema_with = schema::number)]
+    #[schema(value_type = schema::Number)]
     pub expected: f64,
     /// What was claimed; null where the shape leaves no such number
-    #[schema(schema_with = schema::nullable_number)]
+    #[schema(value_type = schema::NullableNumber)]
     pub got: Option<f64>,
     /// |got − expected| / |expected|; null where one of them is missing or zero
-    #[schema(schema_with = schema::nullable_number)]
+    #[schema(value_type = schema::NullableNumber)]
     pub relative_error: Option<f64>,
     /// How many doubles lie between the two, counted up to 2^53 − 1
-    #[schema(schema_with = schema::nullable_count)]
+    #[schema(value_type = schema::NullableCount)]
     pub ulps: Option<u64>,
 }
 

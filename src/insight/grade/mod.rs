@@ -19,15 +19,12 @@ use crate::engine::cost::Cost;
 use crate::engine::model::Targets;
 use crate::engine::pass::{Pass, PassError};
 use crate::engine::schema;
-use crate::limits::Limits;
+use crate::limits::{GRADE_PASSES, Limits};
 use compare::{CONVENTIONS, Claimed, Convention, Quantity, claimed, first_wrong};
 use mistakes::{MISTAKES, Mistake, Scene};
 
 /// How far an unrounded number may be off, relative to the largest of its quantity, if the client does not say.
 pub const TOLERANCE: f64 = 1e-9;
-
-/// Passes that one grading may take: one for the trace, and one for each way of making each mistake.
-pub const PASSES: u64 = 64;
 
 /// What is to be thought of a claim.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -37,7 +34,7 @@ pub struct Grade {
     /// Which way the claimed errors and deltas point, or, without them, the gradients; null where neither is claimed
     pub sign: Option<Sign>,
     /// Numbers that were compared
-    #[schema(schema_with = schema::count)]
+    #[schema(value_type = schema::Count)]
     pub compared: usize,
     /// The first wrong number in the order of computation
     pub first_wrong: Option<FirstWrong>,
@@ -69,14 +66,14 @@ pub enum Sign {
 /// A mistake by name.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct MistakeView {
-    /// Its stable code
-    #[schema(schema_with = schema::name)]
+    /// The mistake's stable code
+    #[schema(value_type = schema::Name)]
     pub code: &'static str,
-    /// In a few words
-    #[schema(schema_with = schema::prose)]
+    /// The mistake in a few words
+    #[schema(value_type = schema::Prose)]
     pub title: &'static str,
     /// What was done, what should be, and where
-    #[schema(schema_with = schema::prose)]
+    #[schema(value_type = schema::Prose)]
     pub explanation: &'static str,
 }
 
@@ -94,7 +91,7 @@ pub enum GradeError {
 /// compared in every convention, which takes about as long as so many multiplications.
 pub fn work(step: Cost, entries: u64) -> u64 {
     const COMPARED: u64 = 16;
-    step.multiply_adds.saturating_add(entries.saturating_mul(COMPARED)).saturating_mul(PASSES)
+    step.multiply_adds.saturating_add(entries.saturating_mul(COMPARED)).saturating_mul(GRADE_PASSES)
 }
 
 /// The numbers that grading holds at once: the right pass's, one mistaken pass's with what the mistake looks at of both
