@@ -19,16 +19,19 @@ import signal
 import subprocess
 import tempfile
 import urllib.parse
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from conftest import STOP_SECONDS, address_of, binary, environment
 
 ANSWER_SECONDS = 60
-STRACE = ["strace", "-f", "-qq", "--seccomp-bpf"]
+STRACE = ["strace", "-f", "-qq"]
 MEMORY = Path("/dev/shm")
+STORE = "chainrule.db"
+WORKERS = 2
 
 
 class NotStarted(Exception):
@@ -56,34 +59,41 @@ class Server:
             self.process.kill()
             _, words = self.process.communicate()
             raise NotStarted(self.process.returncode, words or str(reason)) from None
-        # Whoever ends strace leaves the server running.
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        self.pid = self.process.pid if strace is None else int(children.read_text())
+        self._traced = strace is not None
 
     def connect(self) -> "Connection":
         return Connection(self.url)
 
     def kill(self) -> str:
-        return self._end(signal.SIGKILL, -signal.SIGKILL)
+        return self._ended(signal.SIGKILL, -signal.SIGKILL)
 
     def stop(self) -> str:
         """Asks it to end, and gives what it said on standard error."""
-        return self._end(signal.SIGTERM, 0)
+        return self._ended(signal.SIGTERM, 0)
 
-    def _end(self, how: signal.Signals, expected: int) -> str:
-        if self.process.poll() is None:
-            os.kill(self.pid, how)
-        try:
-            _, words = self.process.communicate(timeout=STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.kill(self.pid, signal.SIGKILL)
-            raise
+    def _ended(self, how: signal.Signals, expected: int) -> str:
+        words = self.end(how)
         assert self.process.returncode == expected, f"the server ended with {self.process.returncode}: {words}"
         return words
 
-    def wait(self) -> None:
-        """Until it has ended by itself, or was killed by a system call that was made to do so."""
-        self.process.communicate(timeout=STOP_SECONDS)
+    def end(self, how: signal.Signals) -> str:
+        """Sends a signal, where the server has not ended already, however that went."""
+        self._send(how)
+        try:
+            _, words = self.process.communicate(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._send(signal.SIGKILL)
+            raise
+        return words
+
+    def _send(self, how: signal.Signals) -> None:
+        pid = str(self.process.pid)
+        # It may be about to end by itself.
+        with suppress(OSError):
+            # Whoever ends strace leaves the server running.
+            target = Path(f"/proc/{pid}/task/{pid}/children").read_text() if self._traced else pid
+            if target and self.process.poll() is None:
+                os.kill(int(target), how)
 
 
 class Request(NamedTuple):
@@ -152,7 +162,8 @@ class Script:
     """Requests that write, and the answers to the first of them: what one client was promised."""
 
     def __init__(self, requests: list[Request]):
-        self.requests, self.answers = requests, []
+        self.requests: list[Request] = requests
+        self.answers: list[Answer] = []
 
     def play(self, connection: Connection, until: int | None = None) -> bool:
         """Sends what is not answered yet; false where an answer is missing."""
@@ -165,10 +176,15 @@ class Script:
             self.answers.append(answer)
         return True
 
-    def right(self, count: int, answer: Answer) -> None:
+    def right(self, number: int, answer: Answer) -> None:
         """Asserts that the answer to a request is that of this run."""
-        expected, request = self.answers[count], self.requests[count]
+        expected, request = self.answers[number], self.requests[number]
         assert answer.content == expected.content, f"{request} was answered {answer}, not {expected}"
+
+    def go_on(self, connection: Connection, made: int) -> None:
+        """Asserts that the requests that are not made yet are answered as in this run."""
+        for number in range(made, len(self.requests)):
+            self.right(number, connection.ask(self.requests[number]))
 
     def _made(self) -> Iterator[tuple[str, str, int, str]]:
         """What each answered request was, of which session, the entry that it made, and the state there."""
@@ -218,6 +234,34 @@ class Script:
             if what == "begin":
                 standing[name, 0] = number
         return standing
+
+
+def whole_run(rounds: int = 1) -> Script:
+    """A script that was played to its end: the right answers."""
+    script = Script(writing("w", rounds))
+    with folder() as place:
+        server = Server(place / STORE)
+        assert script.play(server.connect())
+        server.stop()
+    return script
+
+
+def injecting(call: str, what: str, number: int) -> list[str]:
+    """Arguments of strace that let the n-th call of each thread fail, or kill."""
+    return ["-e", f"inject={call}:{what}:when={number}"]
+
+
+def calls_of(right: Script, calls: list[str]) -> dict[str, int]:
+    """How often each system call is made by one thread at the most, while the server starts, answers and stops: so
+    strace counts them."""
+    with folder() as place:
+        server = Server(place / STORE, strace=["-o", str(place / "trace"), "-e", f"trace={','.join(calls)}"])
+        script = Script(right.requests)
+        assert script.play(server.connect())
+        server.stop()
+        made = re.findall(r"^(\d+) +(\w+)\(", (place / "trace").read_text(), re.MULTILINE)
+    counts = Counter(made)
+    return {call: max(count for (_, made), count in counts.items() if made == call) for call in calls}
 
 
 def listed(connection: Connection) -> dict[str, str]:

@@ -22,17 +22,15 @@ from pathlib import Path
 
 import pytest
 
-from crash import Script, Server, check, folder, writing
-from power_cuts import Disk, Event, events, recording
+from crash import STORE, WORKERS, Script, Server, check, folder, writing
+from power_cuts import QUICK, Disk, Event, events, recording
 
 ROUNDS = int(os.environ.get("POWER_CUT_ROUNDS", "5000"))
 SEED = int(os.environ.get("POWER_CUT_SEED", "1"))
-WORKERS = 2
 CLIENTS = 4
 # How far each client's script comes before the server is ended, and how. The second part is long enough for a
 # checkpoint in its midst.
 PARTS = [(24, "kill"), (112, "stop"), (134, "stop")]
-STORE = "chainrule.db"
 
 
 class Recording:
@@ -46,7 +44,7 @@ class Recording:
         with folder() as place, folder() as beside:
             for until, end in PARTS:
                 self.starts.append(len(self.events))
-                server = Server(place / STORE, *flags, strace=recording(beside / "trace"))
+                server = Server(place / STORE, *flags, strace=[*QUICK, *recording(beside / "trace")])
                 ports = self._play(server, until)
                 getattr(server, end)()
                 part = list(events(beside / "trace", place))
