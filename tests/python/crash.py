@@ -56,8 +56,12 @@ class Server:
         try:
             self.url = address_of(self.process)
         except RuntimeError as reason:
-            self.process.kill()
-            _, words = self.process.communicate()
+            try:
+                # Its output may end a moment before it does.
+                _, words = self.process.communicate(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                _, words = self.process.communicate()
             raise NotStarted(self.process.returncode, words or str(reason)) from None
         self._traced = strace is not None
 
@@ -213,6 +217,10 @@ class Script:
                 stands[name][step] = state
         return stands
 
+    def all_entries(self) -> list[dict[str, dict[int, str]]]:
+        """The same after each number of requests, from none to all that were answered."""
+        return [self.entries(count) for count in range(len(self.answers) + 1)]
+
     def listing(self, count: int) -> dict[str, str]:
         """By session, the tag of where it stands after so many requests."""
         tags: dict[str, str] = {}
@@ -264,18 +272,20 @@ def calls_of(right: Script, calls: list[str]) -> dict[str, int]:
     return {call: max(count for (_, made), count in counts.items() if made == call) for call in calls}
 
 
-def listed(connection: Connection) -> dict[str, str]:
+LISTING = "/v1/sessions?limit=1000"
+
+
+def tags_of(listing: Answer) -> dict[str, str]:
     """By session, the tag of where it stands, as the server lists them."""
-    answer = connection.get("/v1/sessions?limit=1000")
-    assert answer.status == 200, answer
-    return {line["name"]: f'"{line["step"]}-{line["state"]}"' for line in json.loads(answer.body)["sessions"]}
+    assert listing.status == 200, listing
+    return {line["name"]: f'"{line["step"]}-{line["state"]}"' for line in json.loads(listing.body)["sessions"]}
 
 
 def check(connection: Connection, script: Script, answered: int) -> int:
     """Asserts that all that was answered is there, the same bytes, and what was not is there whole or not at all.
     Gives how many requests were made."""
     names = {name for _, name, *_ in script._made()}
-    found = {name: tag for name, tag in listed(connection).items() if name in names}
+    found = {name: tag for name, tag in tags_of(connection.get(LISTING)).items() if name in names}
     possible = range(answered, min(answered + 1, len(script.answers)) + 1)
     made = next((count for count in possible if script.listing(count) == found), None)
     assert made is not None, f"after {answered} answers: {script.listing(answered)} is right, and there is {found}"

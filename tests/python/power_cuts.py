@@ -8,6 +8,7 @@ folder was synced. A sync that failed has lost what it should have written, and 
 
 import random
 import re
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,7 @@ HEX = rf'"{BYTES}"'
 FILE = rf"(?:\d+|AT_FDCWD)<{BYTES}>"
 ACCEPTED = re.compile(rf"accept4?\(.*sin_port=htons\((\d+)\).*\) += {FILE}")
 ANSWERED = re.compile(rf"\w+\({FILE}, (?:\[{{iov_base=)?{HEX}")
+OPENED = re.compile(rf"\w+\({FILE}")
 CALLS = {
     "write": re.compile(rf"pwrite64\({FILE}, {HEX}, (\d+), (\d+)\) += (\d+)"),
     "truncate": re.compile(rf"ftruncate\({FILE}, (\d+)\) += 0"),
@@ -85,8 +87,10 @@ def _of_call(call: str, folder: str) -> Iterator[Event]:
     if found is None:
         # A call that failed has changed nothing; -1 is what it returns.
         name = call.partition("(")[0]
-        changes = name in UNKNOWN.split(",") or (name in WRITES.split(",") and name not in ("openat",))
-        assert not changes or " = -1 " in call or " = ?" in call, f"nobody knows what this does: {call[:200]}"
+        wrote = name in UNKNOWN.split(",") or (name in WRITES.split(",") and name != "openat")
+        if name in ANSWERS.split(",") and (file := OPENED.match(call)):
+            wrote = raw(file[1]).decode(errors="replace").startswith(folder)
+        assert not wrote or " = -1 " in call or " = ?" in call, f"nobody knows what this does: {call[:200]}"
         return
     path = raw(found[1]).decode(errors="replace")
     if not path.startswith(folder) or path.endswith(("-shm", ".lock")):
@@ -182,3 +186,50 @@ class Disk:
                         put(content, part)
             found[name] = bytes(content)
         return found
+
+
+def write(place: Path, files: dict[str, bytes]) -> None:
+    place.mkdir()
+    for name, content in files.items():
+        (place / name).write_bytes(content)
+
+
+def entries_of(store: Path) -> dict[str, dict[int, str]]:
+    """By session, the state that each entry leads to; every entry must stand on the one before it."""
+    db = sqlite3.connect(store)
+    try:
+        if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'keys_by_time'").fetchone():
+            return {}
+        rows = db.execute(
+            "SELECT name, step, last, state, before, hash FROM logs JOIN entries ON log = id WHERE named = 1"
+            " ORDER BY name, step"
+        ).fetchall()
+    finally:
+        db.close()
+    found: dict[str, dict[int, str]] = {}
+    last, end = b"", 0
+    for name, step, until, state, before, own in rows:
+        if step and (before != last or step != end + 1):
+            raise sqlite3.DatabaseError(f"the log of {name} has a gap before {step}")
+        last, end = own, until
+        found.setdefault(name, {})[step] = state.hex()
+    return found
+
+
+def verdict(store: Path, after: list[list[dict]], answered: list[int]) -> str:
+    """What SQLite finds, beside what each client's sessions were after so many requests: all that was answered (and
+    perhaps what was on its way), less, or something that never was."""
+    try:
+        found = entries_of(store)
+    except sqlite3.DatabaseError as error:
+        return f"unreadable: {error}"
+    verdict = "whole"
+    for client, (own, count) in enumerate(zip(after, answered, strict=True)):
+        names = {name for entries in own for name in entries}
+        stands = {name: entries for name, entries in found.items() if name in names}
+        if stands in own[count : count + 2]:
+            continue
+        if stands not in own[:count]:
+            return f"never was: client {client} after {count}"
+        verdict = "lost"
+    return verdict

@@ -12,7 +12,6 @@ POWER_CUT_ROUNDS sets how many cuts there are (a fiftieth of them goes through t
 
 import os
 import random
-import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -23,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from crash import STORE, WORKERS, Script, Server, check, folder, writing
-from power_cuts import QUICK, Disk, Event, events, recording
+from power_cuts import QUICK, Disk, Event, events, recording, verdict, write
 
 ROUNDS = int(os.environ.get("POWER_CUT_ROUNDS", "5000"))
 SEED = int(os.environ.get("POWER_CUT_SEED", "1"))
@@ -59,8 +58,7 @@ class Recording:
         # Every answer that a client got is in the recording.
         told = Counter(event.client for event in self.events if event.kind == "answer")
         assert told == {client: PARTS[-1][0] for client in range(CLIENTS)}, told
-        # By client: what its sessions are after so many requests.
-        self.after = [[script.entries(count) for count in range(len(script.answers) + 1)] for script in self.scripts]
+        self.after = [script.all_entries() for script in self.scripts]
 
     def _play(self, server: Server, until: int) -> dict[int, int]:
         """Gives the client at each port."""
@@ -94,22 +92,6 @@ class Recording:
             taken = moment
             yield disk.after_a_power_cut(chance), list(answered)
 
-    def judge(self, place: Path, answered: list[int]) -> str:
-        """What SQLite finds: all that was answered, less, or something that never was."""
-        try:
-            found = entries_of(place / STORE)
-        except sqlite3.DatabaseError as error:
-            return f"unreadable: {error}"
-        verdict = "whole"
-        for client, after in enumerate(self.after):
-            own = {name: entries for name, entries in found.items() if name.startswith(f"c{client}-")}
-            if own in after[answered[client] : answered[client] + 2]:
-                continue
-            if own not in after[: answered[client]]:
-                return "never was"
-            verdict = "lost"
-        return verdict
-
 
 def everything(disk: Disk) -> dict[str, bytes]:
     class All:
@@ -117,34 +99,6 @@ def everything(disk: Disk) -> dict[str, bytes]:
             return "all"
 
     return disk.after_a_power_cut(All())
-
-
-def entries_of(store: Path) -> dict[str, dict[int, str]]:
-    """By session, the state that each entry leads to; every entry must stand on the one before it."""
-    db = sqlite3.connect(store)
-    try:
-        if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'keys_by_time'").fetchone():
-            return {}
-        rows = db.execute(
-            "SELECT name, step, last, state, before, hash FROM logs JOIN entries ON log = id WHERE named = 1"
-            " ORDER BY name, step"
-        ).fetchall()
-    finally:
-        db.close()
-    found: dict[str, dict[int, str]] = {}
-    last, end = b"", 0
-    for name, step, until, state, before, own in rows:
-        if step and (before != last or step != end + 1):
-            raise sqlite3.DatabaseError(f"the log of {name} has a gap before {step}")
-        last, end = own, until
-        found.setdefault(name, {})[step] = state.hex()
-    return found
-
-
-def write(place: Path, files: dict[str, bytes]) -> None:
-    place.mkdir()
-    for name, content in files.items():
-        (place / name).write_bytes(content)
 
 
 # Handed to the processes that judge by forking: it is large.
@@ -156,7 +110,7 @@ def share_of(worker: int, rounds: int, ignores_syncs: bool) -> Counter[str]:
     with folder() as top:
         for number, (files, answered) in enumerate(current.cuts(range(worker, rounds, WORKERS), ignores_syncs)):
             write(top / str(number), files)
-            tally[current.judge(top / str(number), answered)] += 1
+            tally[verdict(top / str(number) / STORE, current.after, answered)] += 1
             for path in (top / str(number)).iterdir():
                 path.unlink()
     return tally
