@@ -5,6 +5,9 @@ A store with several sessions is damaged at a place that is drawn: one bit is fl
 main file or of the log beside it after a kill; a bit of one entry; a file is cut short; a page is zeroed. Then
 everything is read. Where sessions are named as damaged, the others are as they were, and go on.
 
+One exception is known: the list of sessions is read from columns, and a bit of them shows there; the session itself is
+then named as damaged, or is as it was. How often that is seen is told, and is seldom.
+
 What nobody can tell from innocence is the end of the log: a last transaction that is not whole was torn by losing power
 (one bit in it loses it), and a log that ends early was never longer. Then what is served is what once was, all of it.
 
@@ -171,6 +174,10 @@ def ask(connection: Connection, path: str) -> Answer:
 def named(damage: Damage, wrong: dict[str, Answer]) -> str:
     """Asserts that what is not answered as before is answered with what is damaged."""
     places = set()
+    if wrong.keys() == {LISTING} and not damage.entry:
+        # The list shows columns that no hash of their own protects: the session itself does not answer so.
+        return "the list alone is wrong"
+    wrong.pop(LISTING, None)
     for path, answer in wrong.items():
         assert answer.problem in ("session_damaged", "store_damaged"), f"{path} is answered {answer}"
         if answer.problem == "session_damaged":
@@ -180,6 +187,8 @@ def named(damage: Damage, wrong: dict[str, Answer]) -> str:
             places.add((place[1], int(place[2])))
     if damage.entry:
         assert damage.entry in places, f"{places} are named"
+        own = damage.entry[0]
+        assert {session_of(path) for path in wrong} <= {own, own.replace("plain", "twig")}, "others suffer"
     return "sessions are named" if places else "the store is named"
 
 
@@ -199,5 +208,6 @@ def test_damage_is_never_served(original: Original) -> None:
         print(f"{what:5} {state:7} {file:16} {end}: {count}")
     # Every flipped bit of an entry is found, and so is every one in the log before its last transaction.
     assert {end for what, _, _, end in tally if what == "entry"} == {"sessions are named"}
-    bits = Counter(end for (what, _, file, end), count in tally.items() if what == "bit" and file == WAL for _ in range(count))
-    assert set(bits) <= {"refused", "the end is torn"} and bits["refused"] > ROUNDS // 6
+    in_the_log = {end: count for (what, _, file, end), count in tally.items() if what == "bit" and file == WAL}
+    assert in_the_log.keys() <= {"refused", "the end is torn"} and in_the_log["refused"] > ROUNDS // 6
+    assert sum(count for (*_, end), count in tally.items() if end == "the list alone is wrong") <= ROUNDS // 50
