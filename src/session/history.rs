@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::SessionName;
 use super::record::{Command, Creation, Note};
-use super::replay::{Happened, ReplayError};
+use super::replay::{CHANGED, Happened, ReplayError};
 use super::session::{Live, Session, SessionError};
 use crate::engine::state::StateHash;
 use crate::store::{Entry, EntryHead};
@@ -45,11 +45,16 @@ impl Session {
                 let (log, until) = self.replay().owner(next).await?;
                 (log, until.min(last), limit + 1 - found.len())
             };
-            let heads = self.services.store.heads(log.id, next, wanted).await?;
+            // With their bytes: a note that has changed shows only by the hash over all of its entry.
+            let to = until.min(next.saturating_add(wanted as u64 - 1));
+            let entries = self.services.store.entries(log.id, next, to, self.services.limits.log_bytes).await?;
             let before = next;
-            for head in heads.into_iter().filter(|head| head.step <= until) {
-                next = if head.step == 0 { 1 } else { head.last + 1 };
-                found.push(self.past(&head)?);
+            for entry in entries.into_iter().filter(|entry| entry.head.step <= until) {
+                if !entry.is_whole(&log.tenant, log.id) {
+                    return Err(ReplayError::damaged(&log.name, entry.head.step, CHANGED).into());
+                }
+                next = if entry.head.step == 0 { 1 } else { entry.head.last + 1 };
+                found.push(self.past(&entry.head)?);
             }
             if next == before {
                 return Err(self.unreadable(next, "its entry is missing"));

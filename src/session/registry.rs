@@ -205,6 +205,10 @@ impl Registry {
         let entry = entry.ok_or(SessionError::Replay(ReplayError::Gone))?;
         let creation = creation(&entry).map_err(|what| wrong(&what))?;
         check_arithmetic(creation.arithmetic).map_err(|what| wrong(&what))?;
+        // The name that it is found by stands outside its entries.
+        if creation.name != log.name {
+            return Err(wrong(&format!("it was made under the name {:?}", creation.name)).into());
+        }
         let subject = Subject::new(creation.spec(), &self.services.limits);
         Ok(Arc::new(subject.map_err(|error| wrong(&error.to_string()))?))
     }

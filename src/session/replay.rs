@@ -264,6 +264,9 @@ impl Replay<'_> {
     }
 }
 
+/// That an entry does not fit its hash.
+pub(super) const CHANGED: &str = "its entry is not what was written";
+
 /// What the note of a rewind has in it.
 const REWIND: &str = r#""kind":"rewind""#;
 
@@ -275,9 +278,7 @@ fn goes_back(entry: &Entry) -> bool {
 pub async fn whole_entry(store: &dyn Store, log: &Log, step: u64) -> Result<Option<Entry>, ReplayError> {
     let found = store.entries(log.id, step, step, 1).await?.into_iter().next();
     match found {
-        Some(entry) if !entry.is_whole(&log.tenant, log.id) => {
-            Err(ReplayError::damaged(&log.name, step, "its entry is not what was written"))
-        }
+        Some(entry) if !entry.is_whole(&log.tenant, log.id) => Err(ReplayError::damaged(&log.name, step, CHANGED)),
         found => Ok(found),
     }
 }
@@ -292,7 +293,7 @@ fn apply(
 ) -> Result<(Live, Happened), String> {
     let head = &entry.head;
     if !entry.is_whole(&log.tenant, log.id) {
-        return Err("its entry is not what was written".into());
+        return Err(CHANGED.into());
     }
     if head.before != live.head || head.step != live.step() + 1 {
         return Err("its entry does not stand on the one before it".into());

@@ -49,6 +49,7 @@ const CODES: [(&str, u16); 51] = [
     ("networks_differ", 422),
     ("idempotency_key_reused", 422),
     ("missing_data", 422),
+    ("empty_claim", 422),
     ("loss_needs_softmax", 422),
     ("not_a_probability", 422),
     ("non_finite", 422),

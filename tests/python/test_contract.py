@@ -4,6 +4,7 @@ Schemathesis makes thousands of requests from the document, right and wrong ones
 5xx, no status or body that the document does not have, no wrong request that is taken.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -15,8 +16,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENT = ROOT / "openapi.yaml"
-EXAMPLES = 120
-RUN_SECONDS = 600
+# Of each operation; `make soak` sets it high.
+EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "40"))
+RUN_SECONDS = 10 * EXAMPLES + 300
 
 # A right request may still be refused: that the shapes of weights, inputs and targets fit each other is more than a
 # schema can say.
@@ -36,7 +38,7 @@ def test_the_document_is_valid():
 
 def test_the_server_is_as_the_document_says(server, tmp_path):
     run = schemathesis(server, tmp_path, ["--phases", "examples,coverage,fuzzing,stateful"])
-    assert cases(run) >= 1500, run
+    assert cases(run) >= 800, run
 
 
 @pytest.mark.parametrize("tag", ["passes", "weights", "sessions"])

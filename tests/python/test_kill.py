@@ -9,8 +9,6 @@ whole or not at all, and a retry under its key steps once. `make soak` sets KILL
 import json
 import os
 import random
-import signal
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -18,19 +16,11 @@ from pathlib import Path
 
 import requests
 
-from conftest import address_of, binary, end, environment
+from crash import Server
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "3"))
 CLIENTS = 6
 SESSIONS = 3
-
-
-def start(store: Path) -> tuple[subprocess.Popen, str]:
-    process = subprocess.Popen(
-        [binary(), "--listen", "127.0.0.1:0", "--store", f"sqlite:{store}", "--log", "error"],
-        stdout=subprocess.PIPE, text=True, env=environment(), stdin=subprocess.DEVNULL,
-    )
-    return process, address_of(process)
 
 
 class Load(threading.Thread):
@@ -76,39 +66,37 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
     seed = int(os.environ.get("KILL_SEED", random.SystemRandom().randrange(1 << 32)))
     print(f"KILL_SEED={seed}")
     chance, marks, store = random.Random(seed), Marks(), tmp_path / "chainrule.db"
-    process, url = start(store)
+    server = Server(store)
     for session in range(SESSIONS):
         network = {"inputs": 2, "layers": [{"kind": "dense", "units": 3, "activation": "tanh"}, {"kind": "dense", "units": 1}]}
         body = {"network": network, "optimizer": {"kind": "adam"}, "seed": session}
-        assert requests.put(f"{url}/v1/sessions/s{session}", json=body, timeout=30).status_code == 201
+        assert requests.put(f"{server.url}/v1/sessions/s{session}", json=body, timeout=30).status_code == 201
     asked: dict[float, tuple[str, dict, str]] = {}
     answered: dict[float, tuple[int, bytes]] = {}
     for _ in range(ROUNDS):
-        clients = [Load(url, chance.randrange(1 << 32), marks) for _ in range(CLIENTS)]
+        clients = [Load(server.url, chance.randrange(1 << 32), marks) for _ in range(CLIENTS)]
         for client in clients:
             client.start()
         time.sleep(chance.uniform(0.1, 0.5))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        server.kill()
         for client in clients:
             client.stopped = True
         for client in clients:
             client.join()
             asked |= client.asked
             answered |= client.answered
-        process, url = start(store)
+        server = Server(store)
         lost = [mark for mark in asked if mark not in answered]
-        check(url, asked, answered)
+        check(server.url, asked, answered)
         # Whoever was not answered asks again: done once, whether or not it was done before.
         for mark in lost:
             path, body, key = asked[mark]
-            answer = requests.post(url + path, json=body, headers={"Idempotency-Key": key}, timeout=30)
+            answer = requests.post(server.url + path, json=body, headers={"Idempotency-Key": key}, timeout=30)
             assert answer.status_code == 200, answer.text
             answered[mark] = (answer.json()["step"], answer.content)
-        check(url, asked, answered)
+        check(server.url, asked, answered)
     assert len(answered) > 20 * ROUNDS, f"only {len(answered)} steps were answered"
-    end(process)
+    server.stop()
 
 
 def check(url: str, asked: dict, answered: dict) -> None:

@@ -172,7 +172,7 @@ fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
 async fn check(path: PathBuf, shared: Arc<Shared>) {
     let found = async {
         let mut db = connect::to_read(&path).connect().await?;
-        open::quick_check(&mut db).await
+        open::full_check(&mut db).await
     };
     match found.await.map_err(|error| of_reading(&error)) {
         Ok(None) => tracing::debug!("the database was checked"),

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use sqlx::migrate::MigrateError;
@@ -193,7 +194,7 @@ async fn look_through(path: &Path, db: &mut SqliteConnection, check: bool) -> Re
     if found > schema::LATEST {
         return Err(OpenError::Newer { path: path.to_owned(), found, known: schema::LATEST });
     }
-    if check && let Some(reason) = quick_check(db).await.map_err(failed)? {
+    if check && let Some(reason) = full_check(db).await.map_err(failed)? {
         return Err(OpenError::Damaged { path: path.to_owned(), reason });
     }
     Ok(())
@@ -203,9 +204,10 @@ async fn number(db: &mut SqliteConnection, question: &'static str) -> Result<i64
     sqlx::query(question).fetch_one(db).await?.try_get(0)
 }
 
-/// What SQLite's own check finds, if it finds anything.
-pub(super) async fn quick_check(db: &mut SqliteConnection) -> Result<Option<String>, sqlx::Error> {
-    let answer: String = sqlx::query("PRAGMA quick_check(1)").fetch_one(db).await?.try_get(0)?;
+/// What SQLite's own check finds, if it finds anything: that of the indexes too, for a session is found by one, and a
+/// name that has changed in one place would make it another's.
+pub(super) async fn full_check(db: &mut SqliteConnection) -> Result<Option<String>, sqlx::Error> {
+    let answer: String = sqlx::query("PRAGMA integrity_check(1)").fetch_one(db).await?.try_get(0)?;
     Ok((answer != "ok").then_some(answer))
 }
 
@@ -215,19 +217,61 @@ pub(super) async fn quick_check(db: &mut SqliteConnection) -> Result<Option<Stri
 pub(super) async fn connect(path: &Path, durability: Durability, found: Found) -> Result<Connections, OpenError> {
     let fresh = found == Found::Nothing;
     let failed = |error: sqlx::Error| OpenError::of(path, &error);
+    write_log_again(path).await?;
+    // Before the writer: also where the tables turn out not to be those that are known, nothing is moved.
+    let early = if size(&beside(path, "-wal"))? > 0 { Some(anchored(path).await?) } else { None };
     let mut writer = to_write(path, durability, fresh).connect().await.map_err(failed)?;
     let prepared = prepare(path, &mut writer).await;
     if let Err(error) = prepared {
         let _ = writer.close().await;
+        if let Some(anchor) = early {
+            let _ = anchor.close().await;
+        }
         return Err(error);
     }
     if fresh {
         let folder = folder(path)?;
         File::open(&folder).and_then(|file| file.sync_all()).map_err(|error| of_io(path, &folder, &error))?;
     }
+    let anchor = match early {
+        Some(anchor) => anchor,
+        None => anchored(path).await?,
+    };
+    Ok(Connections { writer, anchor, readers: readers(to_read(path)) })
+}
+
+/// See [`Connections::anchor`].
+async fn anchored(path: &Path) -> Result<SqliteConnection, OpenError> {
+    let failed = |error: sqlx::Error| OpenError::of(path, &error);
     let mut anchor = to_read(path).connect().await.map_err(failed)?;
     number(&mut anchor, rows::ANY).await.map_err(failed)?;
-    Ok(Connections { writer, anchor, readers: readers(to_read(path)) })
+    Ok(anchor)
+}
+
+/// Writes the log over itself and syncs it. A sync of it may have failed, of this process or one before, and then the
+/// disk lacks what can still be read here: a second sync would say that all is well, and would write nothing. Were the
+/// main file changed by such a log, losing power would leave it half-changed beside a log that cannot mend it.
+async fn write_log_again(path: &Path) -> Result<(), OpenError> {
+    let (path, log) = (path.to_owned(), beside(path, "-wal"));
+    let own = log.clone();
+    let written = tokio::task::spawn_blocking(move || write_again(&log)).await.map_err(io::Error::other);
+    written.and_then(|written| written).map_err(|error| of_io(&path, &own, &error))
+}
+
+fn write_again(path: &Path) -> io::Result<()> {
+    let file = match OpenOptions::new().read(true).write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file?,
+    };
+    let (mut buffer, mut at) = (vec![0; 1 << 20], 0);
+    loop {
+        let read = file.read_at(&mut buffer, at)?;
+        if read == 0 {
+            return if at == 0 { Ok(()) } else { file.sync_all() };
+        }
+        file.write_all_at(&buffer[..read], at)?;
+        at += read as u64;
+    }
 }
 
 async fn prepare(path: &Path, writer: &mut SqliteConnection) -> Result<(), OpenError> {

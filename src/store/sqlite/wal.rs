@@ -51,14 +51,19 @@ fn scan_frames(mut log: impl Read, page: usize) -> io::Result<Scan> {
         && sums.low == word(&header, 24)
         && sums.high == word(&header, 28)
         && word(&header, 8) as usize == page;
-    // Without a header to trust, the salts are those of the first frame, and SQLite will see nothing.
+    // Without a header to trust, the salts are those of the first frame that has any, and SQLite will see nothing.
     let mut salts = trusted.then(|| (word(&header, 16), word(&header, 20)));
     let mut good = trusted;
     let mut frame = vec![0; FRAME_HEADER + page];
     while fill(&mut log, &mut frame)? {
         result.empty = false;
         let own = (word(&frame, 8), word(&frame, 12));
-        let salts = *salts.get_or_insert(own);
+        let salts = match salts {
+            Some(salts) => salts,
+            // A frame of zeros says nothing of the log that it stood in.
+            None if own == (0, 0) => continue,
+            None => *salts.insert(own),
+        };
         let commits = word(&frame, 4) != 0;
         if good {
             sums.add(&frame[..8]);

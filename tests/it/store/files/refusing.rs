@@ -92,6 +92,22 @@ async fn what_a_newer_version_wrote() {
 }
 
 #[tokio::test]
+async fn what_says_that_its_tables_were_made_otherwise() {
+    let (_folder, path) = place();
+    killed(&path, 10).await;
+    let mut db = connection(&path).await;
+    execute(&mut db, "UPDATE _sqlx_migrations SET checksum = x'00'").await;
+    // As a kill would leave it: what the log holds is not moved into the main file by looking.
+    let (_kept, copy) = place();
+    for suffix in ["", "-wal"] {
+        fs::copy(beside(&path, suffix), beside(&copy, suffix)).unwrap();
+    }
+    db.close().await.unwrap();
+    let error = refused(&copy).await;
+    assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn what_is_cut_short() {
     let (_folder, path) = place();
     let store = open(&path).await;

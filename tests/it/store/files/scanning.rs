@@ -94,6 +94,17 @@ async fn a_torn_last_transaction_is_no_damage() {
 }
 
 #[tokio::test]
+async fn a_log_whose_beginning_is_zeroed_is_refused() {
+    let (_folder, path) = place();
+    killed(&path, 12).await;
+    let mut log = fs::read(beside(&path, "-wal")).unwrap();
+    log[..4096].fill(0);
+    fs::write(beside(&path, "-wal"), log).unwrap();
+    let error = SqliteStore::open(&path, Durability::Power).await.err().unwrap();
+    assert!(matches!(error, OpenError::DamagedWal { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn who_agreed_to_losing_the_end_goes_on_without_it() {
     let (_folder, path) = place();
     let made = killed(&path, 12).await;
