@@ -34,6 +34,7 @@ def figures(trace: dict) -> list[dict]:
                 "mean_slope": mean(derivatives),
                 "saturated": mean([float(abs(slope) < flat) for slope in derivatives] if derivatives else None),
                 "bound": 0.25**distance,
+                "log10_bound": -distance * math.log10(4.0),
             }
         )
     return found
