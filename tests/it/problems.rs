@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::api::Api;
 
 /// Clients decide by these: a code is never taken away and never changes its status.
-const CODES: [(&str, u16); 51] = [
+const CODES: [(&str, u16); 52] = [
     ("malformed_json", 400),
     ("wrong_type", 400),
     ("unknown_value", 400),
