@@ -31,6 +31,10 @@ pub struct Limits {
     pub parameters: usize,
     /// Rows of one batch.
     pub examples: usize,
+    /// Rows of one dataset.
+    pub dataset_rows: usize,
+    /// Numbers of one dataset, inputs and targets together: 64 MB. Its text as CSV is mostly smaller.
+    pub dataset_numbers: usize,
     /// Bytes that a store in memory holds: logs, snapshots and keys together. A step of a small network takes half a
     /// kilobyte.
     pub memory_store_bytes: usize,
@@ -81,6 +85,8 @@ impl Default for Limits {
             layers: 1_000,
             parameters: 2_000_000,
             examples: 65_536,
+            dataset_rows: 1_000_000,
+            dataset_numbers: 8_000_000,
             memory_store_bytes: 1 << 30,
             live_bytes: 512 << 20,
             snapshot_work: 100_000_000,

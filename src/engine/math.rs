@@ -45,6 +45,11 @@ pub fn tanh(x: f64) -> f64 {
     core_math::tanh(x)
 }
 
+/// sin(π·x).
+pub fn sinpi(x: f64) -> f64 {
+    core_math::sinpi(x)
+}
+
 /// cos(π·x).
 pub fn cospi(x: f64) -> f64 {
     core_math::cospi(x)

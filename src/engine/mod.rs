@@ -7,6 +7,7 @@
 
 pub mod activation;
 pub mod cost;
+pub mod dataset;
 pub mod init;
 pub mod layer;
 pub mod loss;

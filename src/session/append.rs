@@ -133,7 +133,8 @@ async fn seen(services: &Services, change: &Change) -> Result<Option<Settled>, S
                 (!named).then_some(Settled::Made)
             }
         },
-        Change::Nothing => None,
+        // Whatever they are, they may be written twice.
+        Change::Nothing | Change::Data(_) | Change::Run(..) => None,
     })
 }
 

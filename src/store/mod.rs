@@ -2,23 +2,27 @@
 //!
 //! A log is a list of entries that only grows. An entry is a key, a few columns and opaque bytes; a log has a name,
 //! until it is deleted, and may go on from another log. Beside logs lie snapshots, which are a convenience that may be
-//! lost, and the keys of requests that may be sent again.
+//! lost, the keys of requests that may be sent again, data that entries name by hash, and who is at work on which log.
 //!
 //! Never in here: what the bytes mean.
 
 mod copy;
+mod data;
 mod entry;
 mod memory;
 mod postgres;
+mod run;
 mod sqlite;
 
 use async_trait::async_trait;
 use thiserror::Error;
 
 pub use copy::{Copied, CopyError, Obstacle, copy};
+pub use data::{DataChange, DataName};
 pub use entry::{Digest, Entry, EntryHead, LogId};
 pub use memory::MemoryStore;
 pub use postgres::{PostgresStore, ServerError};
+pub use run::{Owner, Run, RunChange, RunTerms};
 pub use sqlite::{OpenError, SqliteStore};
 
 /// A log without its entries.
@@ -74,6 +78,10 @@ pub enum Change {
     Delete(LogId),
     /// Nothing; only the key is kept.
     Nothing,
+    /// Data beside the logs. It is written without a key.
+    Data(DataChange),
+    /// A log's run. It is written without a key.
+    Run(RunTerms, RunChange),
 }
 
 /// What is kept of a request that may be sent again.
@@ -194,6 +202,24 @@ pub trait Store: Send + Sync + 'static {
 
     /// Forgets keys that were kept before a time.
     async fn forget_keys(&self, before: i64) -> Result<(), StoreError>;
+
+    /// The blob of a name.
+    async fn find_data(&self, tenant: &str, name: &str) -> Result<Option<DataName>, StoreError>;
+
+    /// At most `limit` names of blobs, those behind `after`.
+    async fn list_data(&self, tenant: &str, after: Option<&str>, limit: usize) -> Result<Vec<DataName>, StoreError>;
+
+    /// A blob.
+    async fn data(&self, hash: Digest) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The blobs that a log uses, by hash.
+    async fn data_of(&self, log: LogId) -> Result<Vec<Digest>, StoreError>;
+
+    /// A log's run. `now` in milliseconds since 1970 tells a store of one server whether it is held.
+    async fn run(&self, log: LogId, now: i64) -> Result<Option<Run>, StoreError>;
+
+    /// At most `limit` runs that are open and that nobody holds.
+    async fn left_runs(&self, now: i64, limit: usize) -> Result<Vec<Run>, StoreError>;
 
     /// Whether it can be written to now.
     async fn ready(&self) -> Result<(), StoreError>;

@@ -19,7 +19,7 @@ use sqlx::{Postgres, Row as _};
 
 use super::failure::Failure;
 use super::pool::Pool;
-use super::sql_step;
+use super::{beside, sql_step};
 use crate::store::{Change, Commit, CommitError, Conflict, Entry, KeyEntry, Log, LogId, StoreError};
 
 type Statement = Query<'static, Postgres, PgArguments>;
@@ -71,7 +71,8 @@ const DELETE: &str = "
     gone as (
         update logs set named = false
         where id in (select id from log) and not exists (select 1 from kept) and (select count(*) from key) >= 0
-        returning 1)
+        returning id),
+    ended as (delete from runs where log in (select id from gone))
     select exists (select 1 from gone) as done, exists (select 1 from kept) as kept,
         exists (select 1 from log) as there";
 
@@ -92,7 +93,7 @@ pub(super) async fn commit(pool: &Pool, commit: Commit) -> Result<(), CommitErro
     // What stands in the way where the statement finds that its log is not there, or that it does not fit.
     let (absent, otherwise) = match change {
         Change::Create(..) => (Conflict::Name, Conflict::Gone),
-        Change::Append(..) | Change::Delete(_) | Change::Nothing => (Conflict::Gone, Conflict::Head),
+        _ => (Conflict::Gone, Conflict::Head),
     };
     let statement = statement(change, key).map_err(CommitError::Refused)?;
     let done = pool.run(move |connection| Box::pin(statement.fetch_one(connection))).await;
@@ -147,7 +148,8 @@ async fn is_kept(pool: &Pool, tenant: String, key: String) -> Result<bool, Failu
 
 fn statement(change: Change, key: Option<KeyEntry>) -> Result<Statement, StoreError> {
     Ok(match change {
-        Change::Nothing => with_key(NOTHING, key),
+        // What lies beside the logs is written elsewhere.
+        Change::Nothing | Change::Data(_) | Change::Run(..) => with_key(NOTHING, key),
         Change::Delete(log) => with_key(DELETE, key).bind(log.0.to_vec()),
         Change::Append(log, entry) => with_entry(with_key(APPEND, key), log, entry)?,
         Change::Create(Log { id, tenant, name, origin, size }, entry) => {
@@ -206,8 +208,15 @@ pub(super) async fn sweep(pool: &Pool, log: LogId) -> Result<(), StoreError> {
                 break;
             }
         }
+        let used = match LogId::from_slice(&id) {
+            Some(log) => beside::data_of(pool, log).await?,
+            None => vec![],
+        };
         let last = sqlx::query_scalar::<_, Option<Vec<u8>>>(SWEEP_LOG).bind(id);
         next = pool.run(move |connection| Box::pin(last.fetch_optional(connection))).await?.flatten();
+        for hash in used {
+            beside::sweep(pool, hash).await;
+        }
     }
     Ok(())
 }

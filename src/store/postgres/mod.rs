@@ -1,5 +1,6 @@
 //! Logs in PostgreSQL, which several servers share.
 
+mod beside;
 mod commit;
 mod failure;
 mod open;
@@ -15,7 +16,8 @@ pub use self::open::ServerError;
 use self::open::Server;
 use self::pool::Pool;
 use super::{
-    Change, Commit, CommitError, Durability, Entry, EntryHead, Head, KeyEntry, Log, LogId, Sharing, Store, StoreError,
+    Change, Commit, CommitError, DataName, Digest, Durability, Entry, EntryHead, Head, KeyEntry, Log, LogId, Run, Sharing,
+    Store, StoreError,
 };
 use crate::limits;
 
@@ -69,6 +71,8 @@ impl Store for PostgresStore {
 
     async fn commit(&self, commit: Commit) -> Result<(), CommitError> {
         let deleted = match commit.change {
+            Change::Data(change) => return beside::data(&self.pool, change).await,
+            Change::Run(terms, change) => return beside::run(&self.pool, terms, change).await,
             Change::Delete(log) => Some(log),
             _ => None,
         };
@@ -113,6 +117,30 @@ impl Store for PostgresStore {
 
     async fn forget_keys(&self, before: i64) -> Result<(), StoreError> {
         read::forget_keys(&self.pool, before).await
+    }
+
+    async fn find_data(&self, tenant: &str, name: &str) -> Result<Option<DataName>, StoreError> {
+        beside::find_data(&self.pool, tenant, name).await
+    }
+
+    async fn list_data(&self, tenant: &str, after: Option<&str>, limit: usize) -> Result<Vec<DataName>, StoreError> {
+        beside::list_data(&self.pool, tenant, after, limit).await
+    }
+
+    async fn data(&self, hash: Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        beside::blob(&self.pool, hash).await
+    }
+
+    async fn data_of(&self, log: LogId) -> Result<Vec<Digest>, StoreError> {
+        beside::data_of(&self.pool, log).await
+    }
+
+    async fn run(&self, log: LogId, _: i64) -> Result<Option<Run>, StoreError> {
+        beside::find_run(&self.pool, log).await
+    }
+
+    async fn left_runs(&self, _: i64, limit: usize) -> Result<Vec<Run>, StoreError> {
+        beside::left_runs(&self.pool, limit).await
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

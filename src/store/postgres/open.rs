@@ -211,7 +211,11 @@ fn told(error: sqlx::Error) -> String {
 }
 
 fn migrator() -> Migrator {
-    let first = include_str!("schema-1.sql").into_sql_str();
-    let description = Cow::Borrowed("logs, entries, snapshots, keys");
-    Migrator::with_migrations(vec![Migration::new(1, description, MigrationType::Simple, first, false)])
+    let migration = |version, description: &'static str, sql: &'static str| {
+        Migration::new(version, Cow::Borrowed(description), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(vec![
+        migration(1, "logs, entries, snapshots, keys", include_str!("schema-1.sql")),
+        migration(2, "data, runs", include_str!("schema-2.sql")),
+    ])
 }

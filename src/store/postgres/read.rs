@@ -171,7 +171,7 @@ fn entry_head(row: &PgRow) -> Result<EntryHead, StoreError> {
     })
 }
 
-fn get<'r, T: Decode<'r, Postgres> + Type<Postgres>>(row: &'r PgRow, column: &str) -> Result<T, StoreError> {
+pub(super) fn get<'r, T: Decode<'r, Postgres> + Type<Postgres>>(row: &'r PgRow, column: &str) -> Result<T, StoreError> {
     row.try_get(column).map_err(|error| damaged(column, &error))
 }
 
@@ -179,7 +179,7 @@ fn step(row: &PgRow, column: &str) -> Result<u64, StoreError> {
     u64::try_from(get::<i64>(row, column)?).map_err(|error| damaged(column, &error))
 }
 
-fn exactly<const N: usize>(row: &PgRow, column: &str) -> Result<[u8; N], StoreError> {
+pub(super) fn exactly<const N: usize>(row: &PgRow, column: &str) -> Result<[u8; N], StoreError> {
     get::<&[u8]>(row, column)?.try_into().map_err(|error| damaged(column, &error))
 }
 

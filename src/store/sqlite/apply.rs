@@ -3,7 +3,7 @@
 
 use sqlx::{Error, Row as _, SqliteConnection};
 
-use super::bulk;
+use super::{beside, bulk};
 use super::rows::step;
 use crate::store::{Change, Commit, Conflict, Entry, KeyEntry, Log, LogId};
 
@@ -22,6 +22,8 @@ pub(super) async fn commit(db: &mut SqliteConnection, commit: &Commit) -> Result
         }
         Change::Delete(log) => delete(db, *log).await?,
         Change::Nothing => None,
+        Change::Data(change) => beside::data(db, change).await?,
+        Change::Run(terms, change) => beside::run(db, *terms, change).await?,
     };
     if let (Some(_), Some(key)) = (conflict, &commit.key) {
         drop_key(db, key).await?;
@@ -74,6 +76,7 @@ async fn delete(db: &mut SqliteConnection, log: LogId) -> Result<Option<Conflict
     if update.bind(&log.0[..]).execute(&mut *db).await?.rows_affected() == 0 {
         return Ok(Some(Conflict::Gone));
     }
+    sqlx::query("DELETE FROM runs WHERE log = ?1").bind(&log.0[..]).execute(&mut *db).await?;
     // A log that has no name and that no other goes on from; then the one that it went on from, likewise.
     let mut next = Some(log.0.to_vec());
     while let Some(id) = next.take() {
@@ -82,6 +85,7 @@ async fn delete(db: &mut SqliteConnection, log: LogId) -> Result<Option<Conflict
         );
         let Some(row) = unused.bind(&id).fetch_optional(&mut *db).await? else { break };
         next = row.try_get(0)?;
+        beside::unused_by(db, &id).await?;
         for remove in [
             "DELETE FROM entries WHERE log = ?1",
             "DELETE FROM snapshots WHERE log = ?1",

@@ -4,6 +4,7 @@
 //! connections of their own, see what is committed, and wait for nobody.
 
 mod apply;
+mod beside;
 mod bulk;
 mod connect;
 mod error;
@@ -20,14 +21,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
-use sqlx::{ConnectOptions as _, SqlitePool};
+use sqlx::{ConnectOptions as _, Row as _, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
 
 pub use error::OpenError;
 
 use super::{
-    Change, Commit, CommitError, Durability, Entry, EntryHead, Head, KeyEntry, Log, LogId, Sharing, Store, StoreError,
+    Change, Commit, CommitError, DataName, Digest, Durability, Entry, EntryHead, Head, KeyEntry, Log, LogId, Run, Sharing,
+    Store, StoreError,
 };
 use error::of_reading;
 use open::Found;
@@ -259,6 +261,39 @@ impl Store for SqliteStore {
 
     async fn forget_keys(&self, before: i64) -> Result<(), StoreError> {
         self.write(Work::ForgetKeys(before)).await.map_err(without_commit)
+    }
+
+    async fn find_data(&self, tenant: &str, name: &str) -> Result<Option<DataName>, StoreError> {
+        let row = sqlx::query(rows::FIND_DATA).bind(tenant).bind(name).fetch_optional(&self.shared.readers()?).await;
+        row.and_then(|row| row.as_ref().map(rows::to_data_name).transpose()).map_err(|error| of_reading(&error))
+    }
+
+    async fn list_data(&self, tenant: &str, after: Option<&str>, limit: usize) -> Result<Vec<DataName>, StoreError> {
+        let query = sqlx::query(rows::LIST_DATA).bind(tenant).bind(after.unwrap_or_default()).bind(rows::count(limit));
+        let found = query.fetch_all(&self.shared.readers()?).await;
+        found.and_then(|found| found.iter().map(rows::to_data_name).collect()).map_err(|error| of_reading(&error))
+    }
+
+    async fn data(&self, hash: Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = sqlx::query(rows::DATA).bind(&hash[..]).fetch_optional(&self.shared.readers()?).await;
+        row.and_then(|row| row.map(|row| row.try_get(0)).transpose()).map_err(|error| of_reading(&error))
+    }
+
+    async fn data_of(&self, log: LogId) -> Result<Vec<Digest>, StoreError> {
+        let found = sqlx::query(rows::DATA_OF).bind(&log.0[..]).fetch_all(&self.shared.readers()?).await;
+        let hashes = found.and_then(|found| found.iter().map(|row| rows::fixed(row.try_get(0)?)).collect());
+        hashes.map_err(|error| of_reading(&error))
+    }
+
+    async fn run(&self, log: LogId, now: i64) -> Result<Option<Run>, StoreError> {
+        let row = sqlx::query(rows::RUN).bind(now).bind(&log.0[..]).fetch_optional(&self.shared.readers()?).await;
+        row.and_then(|row| row.as_ref().map(rows::to_run).transpose()).map_err(|error| of_reading(&error))
+    }
+
+    async fn left_runs(&self, now: i64, limit: usize) -> Result<Vec<Run>, StoreError> {
+        let query = sqlx::query(rows::LEFT_RUNS).bind(now).bind(rows::count(limit));
+        let found = query.fetch_all(&self.shared.readers()?).await;
+        found.and_then(|found| found.iter().map(rows::to_run).collect()).map_err(|error| of_reading(&error))
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Error, Row as _};
 
-use crate::store::{Entry, EntryHead, Head, KeyEntry, Log, LogId, Origin};
+use crate::store::{DataName, Entry, EntryHead, Head, KeyEntry, Log, LogId, Origin, Run};
 
 /// The columns of an entry without its bytes.
 macro_rules! head {
@@ -62,6 +62,22 @@ pub(super) const SNAPSHOT: &str =
 
 pub(super) const KEY: &str = "SELECT tenant, key, request, at, outcome FROM keys WHERE tenant = ?1 AND key = ?2";
 
+pub(super) const FIND_DATA: &str =
+    "SELECT tenant, name, hash, at, note FROM data_names WHERE tenant = ?1 AND name = ?2";
+
+pub(super) const LIST_DATA: &str =
+    "SELECT tenant, name, hash, at, note FROM data_names WHERE tenant = ?1 AND name > ?2 ORDER BY name LIMIT ?3";
+
+pub(super) const DATA: &str = "SELECT bytes FROM data WHERE hash = ?1";
+
+pub(super) const DATA_OF: &str = "SELECT hash FROM data_uses WHERE log = ?1 ORDER BY hash";
+
+pub(super) const RUN: &str =
+    "SELECT log, owner, open = 1 AND until > ?1 AS held, open, cancel, body FROM runs WHERE log = ?2";
+
+pub(super) const LEFT_RUNS: &str =
+    "SELECT log, owner, 0 AS held, open, cancel, body FROM runs WHERE open = 1 AND until <= ?1 LIMIT ?2";
+
 /// A step as SQLite counts; beyond what it can count there are none.
 pub(super) fn step(step: u64) -> i64 {
     i64::try_from(step).unwrap_or(i64::MAX)
@@ -114,6 +130,27 @@ pub(super) fn to_key(row: &SqliteRow) -> Result<KeyEntry, Error> {
         request: fixed(row.try_get("request")?)?,
         at: row.try_get("at")?,
         outcome: row.try_get("outcome")?,
+    })
+}
+
+pub(super) fn to_data_name(row: &SqliteRow) -> Result<DataName, Error> {
+    Ok(DataName {
+        tenant: row.try_get("tenant")?,
+        name: row.try_get("name")?,
+        hash: fixed(row.try_get("hash")?)?,
+        at: row.try_get("at")?,
+        note: row.try_get("note")?,
+    })
+}
+
+pub(super) fn to_run(row: &SqliteRow) -> Result<Run, Error> {
+    Ok(Run {
+        log: LogId(fixed(row.try_get("log")?)?),
+        owner: fixed(row.try_get("owner")?)?,
+        held: row.try_get("held")?,
+        open: row.try_get("open")?,
+        cancel: row.try_get("cancel")?,
+        body: row.try_get("body")?,
     })
 }
 

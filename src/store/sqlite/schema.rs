@@ -15,7 +15,9 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 pub(super) const APPLICATION: i64 = 0x6368_726c;
 
 /// One version after the other. What has been released is never changed.
-const VERSIONS: [(i64, &str, &str); 1] = [(
+const VERSIONS: [(i64, &str, &str); 2] = [FIRST, SECOND];
+
+const FIRST: (i64, &str, &str) = (
     1,
     "logs, entries, snapshots and keys",
     "
@@ -65,7 +67,45 @@ const VERSIONS: [(i64, &str, &str); 1] = [(
 
     PRAGMA application_id = 1667789420;
     ",
-)];
+);
+
+const SECOND: (i64, &str, &str) = (
+    2,
+    "data and runs",
+    "
+    CREATE TABLE data (
+        hash BLOB NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
+        bytes BLOB NOT NULL
+    ) STRICT;
+
+    CREATE TABLE data_names (
+        tenant TEXT NOT NULL,
+        name TEXT NOT NULL,
+        hash BLOB NOT NULL REFERENCES data (hash),
+        at INTEGER NOT NULL,
+        note TEXT NOT NULL,
+        PRIMARY KEY (tenant, name)
+    ) STRICT;
+    CREATE INDEX data_names_by_hash ON data_names (hash);
+
+    CREATE TABLE data_uses (
+        log BLOB NOT NULL REFERENCES logs (id),
+        hash BLOB NOT NULL REFERENCES data (hash),
+        PRIMARY KEY (log, hash)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX data_uses_by_hash ON data_uses (hash);
+
+    CREATE TABLE runs (
+        log BLOB NOT NULL PRIMARY KEY REFERENCES logs (id),
+        owner BLOB NOT NULL CHECK (length(owner) = 16),
+        until INTEGER NOT NULL,
+        open INTEGER NOT NULL CHECK (open IN (0, 1)),
+        cancel INTEGER NOT NULL CHECK (cancel IN (0, 1)),
+        body BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX runs_open ON runs (until) WHERE open = 1;
+    ",
+);
 
 /// The latest version that this program knows.
 pub(super) const LATEST: i64 = VERSIONS[VERSIONS.len() - 1].0;

@@ -20,7 +20,7 @@ use super::error::{Failure, OpenError, judge};
 use super::group::Group;
 use super::open::{self, Connections};
 use super::{Shared, bulk};
-use crate::store::{Change, Commit, CommitError, Durability, LogId, StoreError};
+use crate::store::{Change, Commit, CommitError, DataChange, Durability, LogId, RunChange, StoreError};
 
 /// What is committed at once, at the most.
 const GROUP: usize = bulk::ROWS;
@@ -273,7 +273,9 @@ fn size(work: &Work) -> usize {
             let key = commit.key.as_ref().map_or(0, |key| key.outcome.len());
             match &commit.change {
                 Change::Create(_, entry) | Change::Append(_, entry) => key + entry.body.len() + entry.head.note.len(),
-                Change::Delete(_) | Change::Nothing => key,
+                Change::Data(DataChange::Name(_, bytes) | DataChange::Use(_, _, bytes)) => bytes.len(),
+                Change::Run(_, RunChange::Begin { body } | RunChange::End { body }) => body.len(),
+                Change::Delete(_) | Change::Nothing | Change::Data(_) | Change::Run(..) => key,
             }
         }
         Work::Snapshot { bytes, .. } => bytes.len(),

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chainrule::store::{
-    Commit, CommitError, Entry, EntryHead, Head, KeyEntry, Log, LogId, MemoryStore, Sharing, Store, StoreError,
+    Commit, CommitError, DataName, Digest, Entry, EntryHead, Head, KeyEntry, Log, LogId, MemoryStore, Run, Sharing, Store,
+    StoreError,
 };
 use tokio::time::sleep;
 
@@ -173,6 +174,36 @@ impl Store for SimulatedStore {
     async fn forget_keys(&self, before: i64) -> Result<(), StoreError> {
         self.read().await?;
         self.disk.memory.forget_keys(before).await
+    }
+
+    async fn find_data(&self, tenant: &str, name: &str) -> Result<Option<DataName>, StoreError> {
+        self.read().await?;
+        self.disk.memory.find_data(tenant, name).await
+    }
+
+    async fn list_data(&self, tenant: &str, after: Option<&str>, limit: usize) -> Result<Vec<DataName>, StoreError> {
+        self.read().await?;
+        self.disk.memory.list_data(tenant, after, limit).await
+    }
+
+    async fn data(&self, hash: Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read().await?;
+        self.disk.memory.data(hash).await
+    }
+
+    async fn data_of(&self, log: LogId) -> Result<Vec<Digest>, StoreError> {
+        self.read().await?;
+        self.disk.memory.data_of(log).await
+    }
+
+    async fn run(&self, log: LogId, now: i64) -> Result<Option<Run>, StoreError> {
+        self.read().await?;
+        self.disk.memory.run(log, now).await
+    }
+
+    async fn left_runs(&self, now: i64, limit: usize) -> Result<Vec<Run>, StoreError> {
+        self.read().await?;
+        self.disk.memory.left_runs(now, limit).await
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

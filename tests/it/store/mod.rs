@@ -1,6 +1,7 @@
 //! One suite that holds every store to the same behaviour. A store joins by one line at the foot of this file: what it
 //! is called, and how an empty one is opened.
 
+mod beside;
 mod deleting;
 mod files;
 mod keeping;
@@ -56,6 +57,11 @@ macro_rules! holds_to_the_laws {
             keeping::a_key_is_kept_with_what_it_did,
             keeping::a_key_comes_before_every_other_conflict,
             keeping::keys_are_forgotten_by_their_time,
+            beside::data_is_found_by_its_name_and_by_its_hash,
+            beside::data_stays_as_long_as_it_is_named_or_used,
+            beside::one_owner_holds_a_run,
+            beside::a_lease_ends_by_itself,
+            beside::a_run_is_won_once,
             racing::many_appends_to_one_log_come_in_one_order,
             racing::many_logs_grow_at_once,
             racing::one_name_is_won_once,

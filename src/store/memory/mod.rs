@@ -1,13 +1,19 @@
 //! A store that forgets everything when the server stops, and holds a given number of bytes.
 
+mod data;
+mod run;
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use self::data::HeldData;
+use self::run::HeldRun;
 use super::{
-    Change, Commit, CommitError, Conflict, Entry, EntryHead, Head, KeyEntry, Log, LogId, Sharing, Store, StoreError,
+    Change, Commit, CommitError, Conflict, DataChange, DataName, Digest, Entry, EntryHead, Head, KeyEntry, Log, LogId, Run, Sharing,
+    Store, StoreError,
 };
 
 /// Logs in memory.
@@ -23,6 +29,8 @@ struct Held {
     names: BTreeMap<(String, String), LogId>,
     logs: BTreeMap<LogId, Kept>,
     keys: BTreeMap<(String, String), KeyEntry>,
+    data: HeldData,
+    runs: BTreeMap<LogId, HeldRun>,
     bytes: usize,
 }
 
@@ -83,8 +91,8 @@ impl Store for MemoryStore {
         held.check(&commit.change).map_err(CommitError::Conflict)?;
         let key_size = commit.key.as_ref().map_or(0, |key| key.outcome.len() + OVERHEAD);
         // Deleting makes room, and must not need any.
-        if !matches!(commit.change, Change::Delete(_)) {
-            self.room(&held, size_of(&commit.change) + key_size).map_err(CommitError::Refused)?;
+        if !matches!(commit.change, Change::Delete(_) | Change::Run(..) | Change::Data(DataChange::Forget { .. })) {
+            self.room(&held, held.size_of(&commit.change) + key_size).map_err(CommitError::Refused)?;
         }
         if let Some(key) = commit.key {
             held.bytes += key_size;
@@ -162,6 +170,32 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn find_data(&self, tenant: &str, name: &str) -> Result<Option<DataName>, StoreError> {
+        Ok(self.held().data.find(tenant, name))
+    }
+
+    async fn list_data(&self, tenant: &str, after: Option<&str>, limit: usize) -> Result<Vec<DataName>, StoreError> {
+        Ok(self.held().data.list(tenant, after, limit))
+    }
+
+    async fn data(&self, hash: Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.held().data.blob(hash))
+    }
+
+    async fn data_of(&self, log: LogId) -> Result<Vec<Digest>, StoreError> {
+        Ok(self.held().data.of(log))
+    }
+
+    async fn run(&self, log: LogId, now: i64) -> Result<Option<Run>, StoreError> {
+        Ok(self.held().runs.get(&log).map(|run| run.seen(log, now)))
+    }
+
+    async fn left_runs(&self, now: i64, limit: usize) -> Result<Vec<Run>, StoreError> {
+        let held = self.held();
+        let runs = held.runs.iter().map(|(log, run)| run.seen(*log, now));
+        Ok(runs.filter(|run| run.open && !run.held).take(limit).collect())
+    }
+
     async fn ready(&self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -169,19 +203,26 @@ impl Store for MemoryStore {
     async fn close(&self) {}
 }
 
-fn size_of(change: &Change) -> usize {
-    match change {
-        Change::Create(_, entry) => OVERHEAD + entry_size(entry),
-        Change::Append(_, entry) => entry_size(entry),
-        Change::Delete(_) | Change::Nothing => 0,
-    }
-}
 
 fn entry_size(entry: &Entry) -> usize {
     entry.body.len() + entry.head.note.len() + OVERHEAD
 }
 
 impl Held {
+    /// What a change adds.
+    fn size_of(&self, change: &Change) -> usize {
+        match change {
+            Change::Create(_, entry) => OVERHEAD + entry_size(entry),
+            Change::Append(_, entry) => entry_size(entry),
+            Change::Data(change) => self.data.size_of(change),
+            Change::Delete(_) | Change::Nothing | Change::Run(..) => 0,
+        }
+    }
+
+    fn named(&self, id: LogId) -> bool {
+        self.logs.get(&id).is_some_and(|kept| kept.named)
+    }
+
     fn check(&self, change: &Change) -> Result<(), Conflict> {
         match change {
             Change::Create(log, _) => {
@@ -201,12 +242,16 @@ impl Held {
             }
             Change::Delete(id) => self.logs.get(id).filter(|kept| kept.named).map(|_| ()).ok_or(Conflict::Gone),
             Change::Nothing => Ok(()),
+            Change::Data(DataChange::Use(log, ..)) if !self.named(*log) => Err(Conflict::Gone),
+            Change::Data(change) => self.data.check(change),
+            Change::Run(terms, _) if !self.named(terms.log) => Err(Conflict::Gone),
+            Change::Run(terms, change) => HeldRun::check(self.runs.get(&terms.log), *terms, change),
         }
     }
 
     /// Does what was checked.
     fn apply(&mut self, change: Change) {
-        self.bytes += size_of(&change);
+        self.bytes += self.size_of(&change);
         match change {
             Change::Create(log, entry) => {
                 if let Some(parent) = log.origin.and_then(|origin| self.logs.get_mut(&origin.log)) {
@@ -227,9 +272,15 @@ impl Held {
                     let name = (kept.log.tenant.clone(), kept.log.name.clone());
                     self.names.remove(&name);
                 }
+                self.runs.remove(&id);
                 self.sweep(id);
             }
             Change::Nothing => {}
+            Change::Data(change) => self.bytes -= self.data.apply(change),
+            Change::Run(terms, change) => {
+                let run = HeldRun::after(self.runs.remove(&terms.log), terms, change);
+                self.runs.insert(terms.log, run);
+            }
         }
     }
 
@@ -239,7 +290,7 @@ impl Held {
             let Some(kept) = self.logs.remove(&id) else { return };
             let entries: usize = kept.entries.values().map(entry_size).sum();
             let snapshots: usize = kept.snapshots.values().map(|bytes| bytes.len() + OVERHEAD).sum();
-            self.bytes -= OVERHEAD + entries + snapshots;
+            self.bytes -= OVERHEAD + entries + snapshots + self.data.unused_by(id);
             let Some(origin) = kept.log.origin else { return };
             if let Some(parent) = self.logs.get_mut(&origin.log) {
                 parent.branches -= 1;
