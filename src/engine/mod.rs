@@ -6,9 +6,11 @@
 //! Never in here: async, input and output, a clock, JSON text, HTTP.
 
 pub mod activation;
+mod batch;
 pub mod cost;
 pub mod dataset;
 pub mod init;
+pub mod judge;
 pub mod layer;
 pub mod loss;
 pub mod math;
@@ -20,6 +22,8 @@ pub mod non_finite;
 pub mod optimizer;
 pub mod pass;
 pub mod random;
+pub mod run;
+pub mod schedule;
 pub mod schema;
 pub mod snapshot;
 pub mod spec;

@@ -1,9 +1,10 @@
 //! A model: a spec whose parts fit each other, checked once and immutable afterwards.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use thiserror::Error;
+
+pub use super::batch::{BatchError, Inputs, Targets};
 
 use super::activation::Activation;
 use super::layer::activation::ActivationLayer;
@@ -67,48 +68,6 @@ pub enum LayerFault {
     Vector { field: &'static str, units: usize, given: usize },
     #[error("the branch makes {outputs} units of {inputs}, so an identity cannot meet it; use shortcut projection")]
     Shortcut { inputs: usize, outputs: usize },
-}
-
-/// Why numbers are no batch for a model.
-#[derive(Clone, Debug, Error, PartialEq)]
-#[allow(missing_docs, reason = "the text of an error is its documentation")]
-pub enum BatchError {
-    #[error("a batch has at most {limit} examples, and this one has {count}")]
-    TooManyExamples { count: usize, limit: usize },
-    #[error("layer {layer} takes {expected} inputs, and the rows have {got}")]
-    Inputs { layer: LayerName, expected: usize, got: usize },
-    #[error("layer {layer} puts out {expected} values, and the target rows have {got}")]
-    Targets { layer: LayerName, expected: usize, got: usize },
-    #[error("{inputs} input rows need {inputs} target rows, not {targets}")]
-    Rows { inputs: usize, targets: usize },
-    #[error(
-        "layer {layer} takes mean and variance over the batch, and one example has none; send two or more, or mode eval"
-    )]
-    BatchNormOfOne { layer: LayerName },
-    #[error("{loss} compares with probabilities: a target lies between 0 and 1, and target {} of example {} is {value}", .index[1], .index[0])]
-    TargetNotAProbability { loss: &'static str, index: [usize; 2], value: f64 },
-}
-
-/// Inputs `[examples][inputs]` that fit the model that checked them.
-#[derive(Clone, Debug)]
-pub struct Inputs(Arc<Matrix>);
-
-/// Targets `[examples][outputs]` that fit the model that checked them.
-#[derive(Clone, Debug)]
-pub struct Targets(Arc<Matrix>);
-
-impl Inputs {
-    /// `[examples][inputs]`
-    pub fn matrix(&self) -> &Arc<Matrix> {
-        &self.0
-    }
-}
-
-impl Targets {
-    /// `[examples][outputs]`
-    pub fn matrix(&self) -> &Arc<Matrix> {
-        &self.0
-    }
 }
 
 impl Model {
@@ -227,7 +186,7 @@ impl Model {
         {
             return Err(BatchError::BatchNormOfOne { layer: named.name.clone() });
         }
-        Ok(Inputs(Arc::new(inputs)))
+        Ok(Inputs::of_checked_rows(inputs))
     }
 
     /// The targets, where they fit the inputs, the last layer and the loss.
@@ -237,8 +196,8 @@ impl Model {
         if targets.columns() != expected {
             return Err(BatchError::Targets { layer: last.name.clone(), expected, got: targets.columns() });
         }
-        if targets.rows() != inputs.0.rows() {
-            return Err(BatchError::Rows { inputs: inputs.0.rows(), targets: targets.rows() });
+        if targets.rows() != inputs.matrix().rows() {
+            return Err(BatchError::Rows { inputs: inputs.matrix().rows(), targets: targets.rows() });
         }
         if self.loss.of_probabilities()
             && let Some(at) = targets.values().iter().position(|target| !(0.0..=1.0).contains(target))
@@ -247,7 +206,7 @@ impl Model {
             let value = targets.values()[at];
             return Err(BatchError::TargetNotAProbability { loss: self.loss.as_str(), index, value });
         }
-        Ok(Targets(Arc::new(targets)))
+        Ok(Targets::of_checked_rows(targets))
     }
 }
 

@@ -156,6 +156,24 @@ pub fn first_overflow(trace: &Trace) -> Option<NonFinite> {
     Some(NonFinite::of_a_result(format!("/{section}/layers"), layer, quantity, f64::INFINITY))
 }
 
+/// √(Σ g²) over the parameters of each layer that has some, from the inputs up, those inside of others behind those that
+/// hold them; one whose square passes the largest double is left out.
+pub fn gradient_norms_by_layer(trace: &Trace) -> Vec<(LayerName, f64)> {
+    fn collect(layers: &[LayerBackward], all: &mut Vec<(LayerName, f64)>) {
+        for layer in layers.iter().rev() {
+            if let Some(gradients) = layer.gradients() {
+                let tensors: Vec<&Tensor> = gradients.iter().map(|(_, tensor)| tensor).collect();
+                let norm = norm(tensors.into_iter());
+                all.extend(norm.is_finite().then(|| (layer.name().clone(), norm)));
+            }
+            collect(layer.inner(), all);
+        }
+    }
+    let mut all = vec![];
+    trace.backward.iter().for_each(|backward| collect(&backward.layers, &mut all));
+    all
+}
+
 /// A step in three numbers, for a history. A norm whose square passes the largest double is left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sizes {

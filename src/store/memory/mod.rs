@@ -146,7 +146,8 @@ impl Store for MemoryStore {
 
     async fn keep_snapshot(&self, log: LogId, step: u64, bytes: Vec<u8>) -> Result<(), StoreError> {
         let mut held = self.held();
-        self.room(&held, bytes.len() + OVERHEAD)?;
+        // Snapshots can be done without, and must not take the room of what cannot.
+        self.room(&held, bytes.len() + OVERHEAD + self.limit / 2)?;
         let Some(kept) = held.logs.get_mut(&log) else { return Ok(()) };
         let added = bytes.len() + OVERHEAD;
         let removed = kept.snapshots.insert(step, bytes).map_or(0, |old| old.len() + OVERHEAD);
