@@ -51,6 +51,9 @@ pub struct Limits {
     pub key_age: Duration,
     /// Time for which a server tries to learn what became of an append whose answer was lost.
     pub settle_timeout: Duration,
+    /// Time for which a training run belongs to the server that was at work on it last. It says five times as often that
+    /// it still is; whoever finds that it does not takes the run up within this time and a quarter.
+    pub run_lease: Duration,
     /// Sessions in one page of a listing.
     pub page: usize,
     /// A computation with more multiply-adds than this leaves the async threads. About 100 µs of work: moving to
@@ -93,6 +96,7 @@ impl Default for Limits {
             log_bytes: 4 << 20,
             key_age: Duration::from_hours(24),
             settle_timeout: Duration::from_secs(5),
+            run_lease: Duration::from_secs(5),
             page: 1_000,
             inline_multiply_adds: 50_000,
             inline_answer_bytes: 256 << 10,
@@ -141,6 +145,18 @@ pub const TEXT_CHARACTERS: usize = 4_096;
 
 /// Work of reading and checking one entry of a log, in multiply-adds: about 20 µs.
 pub const ENTRY_WORK: u64 = 20_000;
+
+/// Work of a training run's step beside its products, in multiply-adds: what a step takes however small it is, about 10 µs.
+pub const RUN_STEP_WORK: u64 = 10_000;
+
+/// Steps of a training run that one entry of its log covers, at the most.
+pub const RUN_ENTRY_STEPS: u64 = 65_536;
+
+/// Steps of one training run.
+pub const RUN_STEPS: u64 = 1_000_000_000;
+
+/// Reports of a training run that wait for a reader; whoever is slower misses some.
+pub const RUN_REPORTS: usize = 1_024;
 
 /// Appends that one change is tried with while other servers are faster.
 pub const APPENDS: usize = 100;

@@ -36,10 +36,10 @@ impl Session {
         made: Made<T>,
         claim: Option<&Claim>,
     ) -> Result<Option<Appended<T>>, SessionError> {
-        let Made { result, state, command, sizes, work } = made;
-        let mut live = before.after(state, &self.subject, [0; 32], work);
+        let Made { result, state, command, sizes, work, steps } = made;
+        let mut live = before.further(steps, state, &self.subject, [0; 32], work);
         let head = EntryHead {
-            step: live.step(),
+            step: before.step() + 1,
             last: live.step(),
             at: self.services.machine.now(),
             append: self.services.machine.random()?,

@@ -75,6 +75,7 @@ impl<'de> Deserialize<'de> for Numbers {
 }
 
 /// Bytes as such: a list of numbers would take twice the room.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bytes(pub Vec<u8>);
 
 impl Serialize for Bytes {

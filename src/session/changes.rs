@@ -40,7 +40,7 @@ impl Session {
                 });
                 let (mode, learning_rate, detail) = (prepared.mode, prepared.learning_rate, prepared.detail);
                 let command = Command::Step(StepCommand { batch, mode, learning_rate, detail });
-                Ok(Made { sizes: Sizes::of(&trace), result: trace, state, command, work })
+                Ok(Made { sizes: Sizes::of(&trace), result: trace, state, command, work, steps: 1 })
             };
             async move { session.services.compute.run(Work::Pass, length, compute).await }
         })
@@ -63,7 +63,7 @@ impl Session {
                 let state = live.state().replaced(subject.model(), (*replacements).clone())?;
                 state.hash(subject.model());
                 let command = Command::Replace(ReplaceCommand::new(answered, &replacements));
-                Ok(Made { result: (), state, command, sizes: Sizes::default(), work: 0 })
+                Ok(Made { result: (), state, command, sizes: Sizes::default(), work: 0, steps: 1 })
             };
             async move { session.services.compute.run(Work::Pass, length, compute).await }
         };
@@ -76,7 +76,7 @@ impl Session {
             session.check_step(to, live.step())?;
             let then = session.replay().at(to).await?;
             let command = Command::Rewind { to };
-            Ok(Made { result: (), state: then.state().clone(), command, sizes: Sizes::default(), work: 0 })
+            Ok(Made { result: (), state: then.state().clone(), command, sizes: Sizes::default(), work: 0, steps: 1 })
         };
         let ((), live) = self.change(terms, back).await?;
         // The way to whatever follows begins here and not somewhere behind the step that was gone back to.

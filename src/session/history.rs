@@ -1,13 +1,18 @@
 //! What became of a session, step by step, and any of its steps again.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::SessionName;
-use super::record::{Command, Creation, Note};
-use super::replay::{CHANGED, Happened, ReplayError};
+use super::apply::along;
+use super::record::{Asked, Command, Creation, Kind, Note};
+use super::replay::{CHANGED, Happened, ReplayError, TRAIN};
 use super::session::{Live, Session, SessionError};
+use crate::engine::mode::Mode;
+use crate::engine::optimizer::LearningRate;
 use crate::engine::state::StateHash;
-use crate::store::{Entry, EntryHead};
+use crate::engine::summary::Sizes;
+use crate::store::{Entry, EntryHead, Log};
 
 /// An entry of the history.
 pub struct Past {
@@ -53,8 +58,17 @@ impl Session {
                 if !entry.is_whole(&log.tenant, log.id) {
                     return Err(ReplayError::damaged(&log.name, entry.head.step, CHANGED).into());
                 }
-                next = if entry.head.step == 0 { 1 } else { entry.head.last + 1 };
-                found.push(self.past(&entry.head)?);
+                if entry.head.note.contains(TRAIN) {
+                    let last = entry.head.last.min(until).min(next.saturating_add((limit - found.len()) as u64));
+                    found.extend(self.run_steps(&log, entry, next..=last).await?);
+                    next = last + 1;
+                } else {
+                    next = if entry.head.step == 0 { 1 } else { entry.head.last + 1 };
+                    found.push(self.past(&entry.head)?);
+                }
+                if found.len() > limit {
+                    break;
+                }
             }
             if next == before {
                 return Err(self.unreadable(next, "its entry is missing"));
@@ -96,6 +110,35 @@ impl Session {
                 Ok(Arc::new(self.replay().at(step).await?))
             }
         }
+    }
+
+    /// Some steps of an entry that covers many, each made again.
+    async fn run_steps(&self, log: &Log, entry: Entry, steps: RangeInclusive<u64>) -> Result<Vec<Past>, SessionError> {
+        let at = entry.head.step;
+        let Ok(Command::Train(train)) = Command::from_bytes(&entry.body) else {
+            return Err(self.unreadable(at, "its note and its command differ"));
+        };
+        let replay = self.replay();
+        let before = replay.before(log, at).await?;
+        let ready = replay.ready(log, entry).await?;
+        let subject = Arc::clone(&self.subject);
+        let work = move || {
+            let course = ready.course.as_ref().ok_or("its note and its command differ")?;
+            let mut found = vec![];
+            along(&subject, course, before.state(), &ready, &train, steps, &mut |step, batch, trace, state| {
+                let Sizes { loss, gradient_norm, change_norm } = Sizes::of(&trace);
+                let asked = Asked {
+                    examples: Some(batch.rows() as u64),
+                    mode: Some(Mode::Train),
+                    learning_rate: batch.learning_rate().map(LearningRate::value),
+                    ..Asked::default()
+                };
+                let note = Note { kind: Kind::Train, loss, gradient_norm, change_norm, asked };
+                found.push(Past { step, note, state: state.hash(subject.model()), at: ready.entry.head.at });
+            })?;
+            Ok(found)
+        };
+        replay.run(usize::MAX, work).await.map_err(|what: String| self.unreadable(at, &what))
     }
 
     fn past(&self, head: &EntryHead) -> Result<Past, SessionError> {

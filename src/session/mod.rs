@@ -6,11 +6,14 @@
 //! Never in here: HTTP types, SQL, rendering.
 
 mod append;
+mod apply;
 mod cache;
 mod cbor;
 mod changes;
 mod compute;
 mod condition;
+mod course;
+mod dataset;
 mod history;
 mod inspect;
 mod lifecycle;
@@ -24,9 +27,11 @@ mod services;
 #[allow(clippy::module_inception, reason = "the session is what this room is named after")]
 mod session;
 mod subject;
+mod training;
 
 pub use cbor::Bytes;
 pub use compute::{Compute, Length, Work};
+pub use course::{CourseSpec, Evaluation, Progress};
 pub use condition::{Condition, Stale, StateTag};
 pub use history::{Past, Recalled};
 pub use inspect::Inspection;
@@ -38,4 +43,7 @@ pub use registry::{Created, Registry, RegistryError, SessionSummary};
 pub use replay::{Happened, ReplayError};
 pub use services::{Machine, ThisMachine};
 pub use session::{Live, Session, SessionError, Terms};
+pub use training::{
+    Ended, Pace, Plan, Reason, RunLength, RunState, Seen, TrainData, TrainError, TrainRequest, Training, Until, View, Watch,
+};
 pub use subject::{BatchPart, Data, Detail, PassRequest, Subject, SubjectError, SubjectSpec, answerable};

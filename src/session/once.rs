@@ -55,6 +55,13 @@ pub enum Outcome {
         /// The step that it made
         step: u64,
     },
+    /// It began a training run.
+    Trained {
+        /// The log
+        log: Bytes,
+        /// The run
+        run: Bytes,
+    },
     /// It deleted a session.
     Deleted,
     /// It was refused.

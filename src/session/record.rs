@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cbor::{Numbers, Unreadable, from_cbor, to_cbor};
+use super::course::TrainCommand;
 use super::subject::{Data, Detail, SubjectSpec};
 use crate::engine::mode::Mode;
 use crate::engine::name::{LayerName, LayerPath};
@@ -30,6 +31,8 @@ pub enum Command {
         /// That step
         to: u64,
     },
+    /// Some steps of a training run.
+    Train(Box<TrainCommand>),
 }
 
 /// How a session began.
@@ -133,6 +136,8 @@ pub enum Kind {
     Weights,
     /// It went back to an earlier step
     Rewind,
+    /// A step of a training run
+    Train,
 }
 
 /// What was asked, in short.
@@ -186,6 +191,7 @@ impl Command {
                 (Kind::Weights, Asked { layers, ..Asked::default() })
             }
             Self::Rewind { to } => (Kind::Rewind, Asked { to: Some(*to), ..Asked::default() }),
+            Self::Train(_) => (Kind::Train, Asked { mode: Some(Mode::Train), ..Asked::default() }),
         };
         let Sizes { loss, gradient_norm, change_norm } = sizes;
         Note { kind, loss, gradient_norm, change_norm, asked }

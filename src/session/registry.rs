@@ -8,12 +8,14 @@ use thiserror::Error;
 use super::SessionName;
 use super::cache::{Cache, Slot};
 use super::compute::Compute;
+use super::dataset::DataCache;
 use super::history::creation;
 use super::once::{Claim, Claimed, KeyError, Running, TENANT};
 use super::replay::{Replay, ReplayError, check_arithmetic, whole_entry};
 use super::services::{Machine, Services};
 use super::session::{Live, Session, SessionError};
 use super::subject::Subject;
+use super::training::Trainings;
 use crate::engine::model::ModelError;
 use crate::engine::state::StateHash;
 use crate::limits::Limits;
@@ -77,7 +79,10 @@ impl Registry {
     /// The sessions of a store.
     pub fn new(limits: Limits, store: Arc<dyn Store>, machine: Arc<dyn Machine>) -> Self {
         let cache = Arc::new(Cache::new(limits.live_bytes));
-        let services = Arc::new(Services { limits, compute: Compute::new(), store, machine });
+        // Without random numbers nothing can be written at all.
+        let owner = machine.random().unwrap_or_default();
+        let (compute, data, trainings) = (Compute::new(), DataCache::new(), Trainings::default());
+        let services = Arc::new(Services { limits, compute, store, data, trainings, owner, machine });
         Self { services, cache, running: Running::default() }
     }
 

@@ -9,17 +9,17 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::compute::{Length, Work};
-use super::record::{Command, StepCommand};
+use super::apply::{Model, Ready, apply};
+use super::record::Command;
 use super::services::Services;
 use super::session::Live;
-use super::subject::{Detail, PassRequest, Subject};
+use super::subject::{Detail, Subject};
 use crate::engine::ARITHMETIC;
-use crate::engine::cost::Extent;
 use crate::engine::name::LayerName;
 use crate::engine::snapshot;
-use crate::engine::state::{State, StateHash};
+use crate::engine::state::State;
 use crate::engine::trace::Trace;
-use crate::limits::{ENTRY_WORK, Limits};
+use crate::limits::ENTRY_WORK;
 use crate::store::{Entry, EntryHead, Log, Store, StoreError};
 
 /// Where a log is read, and what for.
@@ -119,7 +119,7 @@ impl Replay<'_> {
             live = if entries.iter().any(goes_back) {
                 self.at(last).await?
             } else {
-                self.follow(self.log, live, entries).await?.0
+                self.follow(self.log, live, entries, u64::MAX).await?.0
             };
         }
     }
@@ -131,11 +131,16 @@ impl Replay<'_> {
         if goes_back(&entry) {
             return Ok((self.at(step).await?, Happened::Rewound, log));
         }
+        let before = self.before(&log, entry.head.step).await?;
+        let (live, happened) = self.follow(&log, before, vec![entry], step).await?;
+        Ok((live, happened.unwrap_or(Happened::Rewound), log))
+    }
+
+    /// The session as it stood before the entry of a log that begins with a step.
+    pub async fn before(&self, log: &Log, step: u64) -> Result<Live, ReplayError> {
         let before = self.at(step - 1).await?;
         // The last step that two logs share has another entry in each.
-        let before = self.anchored(&Stretch { log: log.clone(), from: step, to: step }, before).await?;
-        let (live, happened) = self.follow(&log, before, vec![entry]).await?;
-        Ok((live, happened.unwrap_or(Happened::Rewound), log))
+        self.anchored(&Stretch { log: log.clone(), from: step, to: step }, before).await
     }
 
     /// The log that has the entry of a step, its own or that of a session that it branched off from, and the last step
@@ -225,25 +230,34 @@ impl Replay<'_> {
             if entries.is_empty() {
                 return Err(self.damaged(live.step() + 1, "its entry is missing"));
             }
-            live = self.follow(&stretch.log, live, entries).await?.0;
+            live = self.follow(&stretch.log, live, entries, stretch.to).await?.0;
         }
         Ok(live)
     }
 
-    /// One entry after the other; what happened at the last one.
+    /// One entry after the other, the last one as far as a step; what happened there.
     async fn follow(
         &self,
         log: &Log,
         live: Live,
         entries: Vec<Entry>,
+        until: u64,
     ) -> Result<(Live, Option<Happened>), ReplayError> {
         let (subject, log, limits) = (Arc::clone(self.subject), log.clone(), self.services.limits.clone());
-        let count = entries.len();
+        let mut ready = Vec::with_capacity(entries.len());
+        let mut long = false;
+        for entry in entries {
+            let one = self.ready(&log, entry).await?;
+            long |= one.course.is_some();
+            ready.push(one);
+        }
+        let count = if long { usize::MAX } else { ready.len() };
         let work = move || {
+            let model = Model { subject: &subject, limits: &limits, log: &log };
             let (mut live, mut last) = (live, None);
-            for entry in entries {
-                let step = entry.head.step;
-                let (after, happened) = apply(&subject, &limits, &log, &live, &entry).map_err(|what| (step, what))?;
+            for ready in ready {
+                let step = ready.entry.head.step;
+                let (after, happened) = apply(model, &live, &ready, until).map_err(|what| (step, what))?;
                 (live, last) = (after, Some(happened));
             }
             Ok((live, last))
@@ -251,9 +265,23 @@ impl Replay<'_> {
         self.run(count, work).await.map_err(|(step, what): (u64, String)| self.damaged(step, &what))
     }
 
+    /// An entry with the rows that it learns from.
+    pub(super) async fn ready(&self, log: &Log, entry: Entry) -> Result<Ready, ReplayError> {
+        // What is not whole is refused when it is applied.
+        let trains = entry.head.note.contains(TRAIN) && entry.is_whole(&log.tenant, log.id);
+        let course = match Command::from_bytes(&entry.body) {
+            Ok(Command::Train(train)) if trains => {
+                let parted = self.services.data.parted(self.services, &train.course).await?;
+                Some(train.course.course(&parted))
+            }
+            _ => None,
+        };
+        Ok(Ready { entry, course })
+    }
+
     /// So many entries' work, on a thread of its own if it is long. How many examples a step has is not known before it
     /// is read: as many as make the work of reading it.
-    async fn run<T: Send + 'static>(&self, entries: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
+    pub(super) async fn run<T: Send + 'static>(&self, entries: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
         let each = ENTRY_WORK.saturating_add(8 * self.subject.model().parameters() as u64);
         let size = each.saturating_mul(entries as u64);
         self.services.compute.run(Work::Pass, Length::of(size, self.services.limits.inline_multiply_adds), work).await
@@ -270,6 +298,9 @@ pub(super) const CHANGED: &str = "its entry is not what was written";
 /// What the note of a rewind has in it.
 const REWIND: &str = r#""kind":"rewind""#;
 
+/// What the note of a training run's steps has in it.
+pub(super) const TRAIN: &str = r#""kind":"train""#;
+
 fn goes_back(entry: &Entry) -> bool {
     entry.head.note.contains(REWIND)
 }
@@ -280,54 +311,6 @@ pub async fn whole_entry(store: &dyn Store, log: &Log, step: u64) -> Result<Opti
     match found {
         Some(entry) if !entry.is_whole(&log.tenant, log.id) => Err(ReplayError::damaged(&log.name, step, CHANGED)),
         found => Ok(found),
-    }
-}
-
-/// The state after an entry that is no rewind, and what happened there.
-fn apply(
-    subject: &Subject,
-    limits: &Limits,
-    log: &Log,
-    live: &Live,
-    entry: &Entry,
-) -> Result<(Live, Happened), String> {
-    let head = &entry.head;
-    if !entry.is_whole(&log.tenant, log.id) {
-        return Err(CHANGED.into());
-    }
-    if head.before != live.head || head.step != live.step() + 1 {
-        return Err("its entry does not stand on the one before it".into());
-    }
-    let (state, happened, work) = match Command::from_bytes(&entry.body).map_err(|error| error.to_string())? {
-        Command::Step(step) => {
-            let detail = step.detail;
-            let prepared =
-                subject.prepare(step.into_request(), Extent::Step, limits).map_err(|error| error.to_string())?;
-            let targets = prepared.targets.clone().ok_or("it has no targets")?;
-            let pass = prepared.pass(subject.model(), live.state());
-            let (trace, state) = pass.step(&targets).map_err(|error| error.to_string())?;
-            (state, Happened::Stepped(Box::new(trace), detail), prepared.cost.multiply_adds)
-        }
-        Command::Replace(replace) => {
-            let state = live.state().replaced(subject.model(), replace.replacements());
-            (state.map_err(|error| error.to_string())?, Happened::Replaced(replace.answered), 0)
-        }
-        Command::Create(_) | Command::Rewind { .. } => return Err("its note and its command differ".into()),
-    };
-    let after = live.after(state, subject, head.hash, work);
-    if after.tag.state == StateHash::from_bytes(head.state) {
-        Ok((after, happened))
-    } else {
-        Err("it leads to another state than it did".into())
-    }
-}
-
-impl StepCommand {
-    /// The pass that it is.
-    fn into_request(self) -> PassRequest {
-        let (inputs, targets) =
-            self.batch.map(|batch| (batch.inputs.into_matrix(), batch.targets.into_matrix())).unzip();
-        PassRequest { inputs, targets, mode: Some(self.mode), learning_rate: self.learning_rate, detail: self.detail }
     }
 }
 
@@ -347,9 +330,16 @@ impl Live {
         Self::reached(step, state, subject, head, 0)
     }
 
-    /// The state after the next entry.
+    /// The state after the next entry, which is one step.
     #[must_use]
     pub fn after(&self, state: State, subject: &Subject, head: [u8; 32], work: u64) -> Self {
-        Self::reached(self.step() + 1, state, subject, head, self.since.saturating_add(work).saturating_add(ENTRY_WORK))
+        self.further(1, state, subject, head, work)
+    }
+
+    /// The state after the next entry, which is so many steps.
+    #[must_use]
+    pub fn further(&self, steps: u64, state: State, subject: &Subject, head: [u8; 32], work: u64) -> Self {
+        let since = self.since.saturating_add(work).saturating_add(ENTRY_WORK);
+        Self::reached(self.step() + steps, state, subject, head, since)
     }
 }

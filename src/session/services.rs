@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::compute::Compute;
+use super::dataset::DataCache;
+use super::training::Trainings;
 use crate::limits::Limits;
-use crate::store::{Store, StoreError};
+use crate::store::{CommitError, LogId, Owner, RunChange, Store, StoreError, RunTerms, Change, Commit};
 
 /// What the sessions of a server share.
 pub struct Services {
@@ -15,8 +17,22 @@ pub struct Services {
     pub compute: Compute,
     /// Where the logs lie
     pub store: Arc<dyn Store>,
+    /// The rows that were learned from last
+    pub data: DataCache,
+    /// The training runs that this server is at work on
+    pub trainings: Trainings,
+    /// Who this server is to others that write to the same store
+    pub owner: Owner,
     /// What the machine gives
     pub machine: Arc<dyn Machine>,
+}
+
+impl Services {
+    /// Takes a run from a server that is known to be gone, whenever its lease ends.
+    pub(super) async fn take_from_the_gone(&self, log: LogId) -> Result<(), CommitError> {
+        let terms = RunTerms { log, owner: self.owner, now: i64::MAX, lease: 0 };
+        self.store.commit(Commit { change: Change::Run(terms, RunChange::Take), key: None }).await
+    }
 }
 
 /// What a machine gives and no two calls are answered alike; a simulation gives it from a seed.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use thiserror::Error;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use super::SessionName;
 use super::append::Appended;
@@ -17,6 +17,7 @@ use super::record::Command;
 use super::replay::{Replay, ReplayError};
 use super::services::Services;
 use super::subject::{Subject, SubjectError, SubjectSpec};
+use super::training::TrainError;
 use crate::engine::cost::Extent;
 use crate::engine::pass::PassError;
 use crate::engine::snapshot;
@@ -36,7 +37,9 @@ pub struct Session {
     live: RwLock<Arc<Live>>,
     /// Held by the one who makes the next change, from reading the state until the new one is set: concurrent
     /// changes come one after the other, in the order in which they got the turn.
-    turn: Mutex<()>,
+    pub(super) turn: Mutex<()>,
+    /// Told of every change that readers see
+    changed: watch::Sender<u64>,
     /// Held by the one who follows the log, so that nothing is computed twice.
     following: Mutex<()>,
     /// How often the log may have gone on without this server's knowing
@@ -78,6 +81,8 @@ pub(super) struct Made<T> {
     pub sizes: Sizes,
     /// What it takes to compute it again, in multiply-adds
     pub work: u64,
+    /// How many steps it is
+    pub steps: u64,
 }
 
 /// Why a session cannot do what it was asked.
@@ -94,6 +99,12 @@ pub enum SessionError {
     Stale(#[from] Stale),
     #[error("{0}")]
     Replay(#[from] ReplayError),
+    #[error("{0}")]
+    Train(#[from] TrainError),
+    #[error("session {session} is being trained; wait for the end, or end it with DELETE /v1/sessions/{session}/train")]
+    Training { session: SessionName },
+    #[error("session {session} was never trained, as far as this store knows")]
+    NoTraining { session: SessionName },
     #[error("session {session} has no step {step}; it has 0 to {last}")]
     NoStep { session: SessionName, step: u64, last: u64 },
     /// The same request was answered by another server while this one worked on it.
@@ -146,6 +157,7 @@ impl Session {
             services,
             live: RwLock::new(Arc::new(live)),
             turn: Mutex::new(()),
+            changed: watch::channel(0).0,
             following: Mutex::new(()),
             doubts: AtomicU64::new(0),
             settled: AtomicU64::new(0),
@@ -243,6 +255,7 @@ impl Session {
                 session.doubt();
             }
             for _ in 0..APPENDS {
+                session.check_untrained().await?;
                 session.follow(None).await?;
                 let before = session.live();
                 terms.condition.check(before.tag)?;
@@ -258,13 +271,34 @@ impl Session {
     }
 
     /// Makes a state the one that everybody sees, unless it is older than what they see already. Answers the new one.
-    fn publish(&self, new: Arc<Live>) -> Arc<Live> {
+    pub(super) fn publish(&self, new: Arc<Live>) -> Arc<Live> {
         let new = self.with_snapshot(new);
         let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
         if new.step() > live.step() {
             *live = Arc::clone(&new);
         }
+        drop(live);
+        self.tell();
         new
+    }
+
+    /// Tells whoever waits for a change that there may be one.
+    pub(super) fn tell(&self) {
+        self.changed.send_modify(|changes| *changes += 1);
+    }
+
+    /// Hears of every change that this server sees.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// That no training run is on, here or elsewhere.
+    pub(super) async fn check_untrained(&self) -> Result<(), SessionError> {
+        let services = &self.services;
+        let elsewhere = || services.store.run(self.log.id, services.machine.now());
+        let on = services.trainings.of(self.log.id).is_some()
+            || services.store.sharing() == Sharing::Shared && elsewhere().await?.is_some_and(|run| run.open);
+        if on { Err(self.is_training()) } else { Ok(()) }
     }
 
     /// Keeps a snapshot, where it was long since the last one. Nobody waits for it: without it the next one comes later.

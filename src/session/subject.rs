@@ -193,7 +193,14 @@ impl Subject {
         if targets.is_none() && extent != Extent::Forward {
             return Err(SubjectError::Missing(BatchPart::Targets));
         }
-        let cost = cost(&self.model, inputs.matrix().rows(), extent);
+        let cost = self.check_cost(inputs.matrix().rows(), extent, limits)?;
+        request.detail.check(cost, limits)?;
+        Ok(Prepared { inputs, targets, mode, learning_rate: request.learning_rate, detail: request.detail, cost })
+    }
+
+    /// The cost of a pass over so many rows, where it is within the limits.
+    pub fn check_cost(&self, rows: usize, extent: Extent, limits: &Limits) -> Result<Cost, SubjectError> {
+        let cost = cost(&self.model, rows, extent);
         if cost.multiply_adds > limits.multiply_adds {
             let (multiply_adds, limit) = (cost.multiply_adds, limits.multiply_adds);
             return Err(SubjectError::TooMuchWork { multiply_adds, limit, less: FEWER_ROWS });
@@ -202,7 +209,6 @@ impl Subject {
             let (numbers, limit) = (cost.numbers, limits.pass_numbers);
             return Err(SubjectError::TooManyNumbers { numbers, limit, less: FEWER_ROWS });
         }
-        request.detail.check(cost, limits)?;
-        Ok(Prepared { inputs, targets, mode, learning_rate: request.learning_rate, detail: request.detail, cost })
+        Ok(cost)
     }
 }

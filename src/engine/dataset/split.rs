@@ -1,5 +1,7 @@
 //! A dataset parted into rows to learn from and rows to be tested on, and inputs brought to one scale.
 
+use std::sync::Arc;
+
 use super::Dataset;
 use super::order::shuffled;
 use crate::engine::math::sqrt;
@@ -19,7 +21,7 @@ pub struct Split {
 #[derive(Clone, Debug)]
 pub struct Parted {
     /// To learn from
-    pub train: Part,
+    pub train: Arc<Part>,
     /// To be tested on, where there are any
     pub test: Option<Part>,
     /// What the inputs were standardized with, where they were
@@ -83,7 +85,7 @@ impl Split {
                 scaling.apply(&mut part.inputs);
             }
         }
-        Parted { train, test, scaling }
+        Parted { train: Arc::new(train), test, scaling }
     }
 }
 

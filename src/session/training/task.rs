@@ -1,0 +1,245 @@
+//! The task that makes a run: portion after portion is computed, written down, and only then told of.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::super::append::Appended;
+use super::super::cbor::to_cbor;
+use super::super::compute::{Length, Work};
+use super::super::course::{Memory, Progress, TrainCommand};
+use super::super::record::Command;
+use super::super::replay::ReplayError;
+use super::super::services::Services;
+use super::super::session::{Live, Made, Session, SessionError};
+use super::portion::{Portion, Run, Stand};
+use super::{Ended, Kept, Pace, Plan, Reason, RunState, Training};
+use crate::store::{Change, Commit, CommitError, Conflict, RunChange, RunTerms, StoreError};
+
+/// Why the task stops without having ended the run.
+enum Left {
+    /// Another server has it, or the log is deleted
+    Lost,
+    /// The server stops
+    Stopping,
+}
+
+impl Training {
+    /// Makes the run to its end, or as long as this server may.
+    pub(super) async fn make(self: Arc<Self>, session: Arc<Session>) {
+        let services = Arc::clone(&session.services);
+        let beating = tokio::spawn(Arc::clone(&self).beat(Arc::clone(&session)));
+        let made = self.portions(&session).await;
+        beating.abort();
+        let ended = match made {
+            Ok(ended) => self.end(&session, ended).await,
+            Err(Left::Stopping) => {
+                let _ = change(&services, session.log.id, RunChange::LetGo).await;
+                None
+            }
+            Err(Left::Lost) => None,
+        };
+        services.trainings.remove(session.log.id);
+        session.tell();
+        let state = ended.as_ref().map_or(RunState::Interrupted, |ended| ended.state);
+        self.status.send_modify(|status| {
+            (status.state, status.ended, status.pace) = (state, ended, None);
+        });
+    }
+
+    async fn portions(&self, session: &Arc<Session>) -> Result<Ended, Left> {
+        let services = &session.services;
+        let Plan { course, .. } = &self.plan;
+        let parted = loop {
+            match services.data.parted(services, course).await {
+                Ok(parted) => break parted,
+                Err(ReplayError::Store(error @ StoreError::Damaged(_))) => return Ok(self.damaged(session, &error)),
+                Err(_) => self.pause(session).await?,
+            }
+        };
+        let run = Run::new(Arc::clone(&session.subject), self.plan.clone(), parted);
+        let most = run.portion(services.limits.snapshot_work);
+        let began = Instant::now();
+        let mut first = None;
+        'again: loop {
+            let (mut live, mut stand) = match self.stand(session).await {
+                Ok(Some(found)) => found,
+                Ok(None) => return Ok(self.ended(session, (RunState::Failed, Reason::Overtaken, None), None)),
+                Err(SessionError::Replay(ReplayError::Gone)) => return Err(Left::Lost),
+                Err(SessionError::Replay(error @ ReplayError::Damaged { .. })) => {
+                    return Ok(self.damaged(session, &error));
+                }
+                Err(_) => {
+                    self.pause(session).await?;
+                    continue;
+                }
+            };
+            let first = *first.get_or_insert(stand.done);
+            loop {
+                self.check(session)?;
+                let shown = (stand.done > 0).then(|| stand.last.clone());
+                if self.cancel.load(Ordering::Acquire) {
+                    return Ok(self.ended(session, (RunState::Cancelled, Reason::Cancelled, None), shown));
+                }
+                if stand.done == self.plan.steps() {
+                    return Ok(self.ended(session, (RunState::Done, Reason::Finished, None), shown));
+                }
+                let (own, from) = (run.clone(), stand.clone());
+                let computed = services.compute.run(Work::Pass, Length::Long, move || own.further(from, most)).await;
+                let Portion { stand: after, steps, sizes, reports, end, work } = computed;
+                if steps > 0 {
+                    let command = Command::Train(Box::new(TrainCommand {
+                        run: self.plan.run,
+                        from: self.plan.from,
+                        course: self.plan.course.clone(),
+                        memory: after.memory,
+                        progress: after.last.clone(),
+                    }));
+                    let made = Made { result: (), state: after.state.clone(), command, sizes, work, steps };
+                    match session.append(&live, made, None).await {
+                        Ok(Some(Appended { live: new, .. })) => live = (*session.publish(Arc::new(new))).clone(),
+                        Ok(None) => continue 'again,
+                        Err(SessionError::Replay(ReplayError::Gone)) => return Err(Left::Lost),
+                        Err(SessionError::Replay(ReplayError::Store(error @ StoreError::Full(_)))) => {
+                            let end = (RunState::Failed, Reason::StoreFull, Some(error.to_string()));
+                            return Ok(self.ended(session, end, shown));
+                        }
+                        Err(error) => {
+                            tracing::warn!(session = %session.name(), %error, "a training run waits for the store");
+                            self.pause(session).await?;
+                            continue 'again;
+                        }
+                    }
+                }
+                stand = after;
+                self.report(reports, &stand, pace(began, stand.done - first, self.plan.steps() - stand.done));
+                if let Some(end) = end {
+                    let shown = (stand.done > 0).then(|| stand.last.clone());
+                    return Ok(self.ended(session, end, shown));
+                }
+            }
+        }
+    }
+
+    /// Where the log says that the run stands; nothing where the session went on otherwise.
+    async fn stand(&self, session: &Arc<Session>) -> Result<Option<(Live, Stand)>, SessionError> {
+        session.doubt();
+        session.follow(None).await?;
+        let live = (*session.live()).clone();
+        let state = live.state().clone();
+        if live.step() == self.plan.from {
+            let stand = Stand { state, done: 0, memory: Memory::default(), last: Progress::default() };
+            return Ok(Some((live, stand)));
+        }
+        if live.step() < self.plan.from {
+            return Ok(None);
+        }
+        let entry = session.replay().entry(&session.log, live.step()).await?;
+        let train = match Command::from_bytes(&entry.body) {
+            Ok(Command::Train(train)) if train.run == self.plan.run => train,
+            _ => return Ok(None),
+        };
+        let done = live.step() - self.plan.from;
+        Ok(Some((live, Stand { state, done, memory: train.memory, last: train.progress })))
+    }
+
+    /// Whether this server goes on with it.
+    fn check(&self, session: &Session) -> Result<(), Left> {
+        if self.lost.load(Ordering::Acquire) {
+            return Err(Left::Lost);
+        }
+        if session.services.trainings.is_stopping() { Err(Left::Stopping) } else { Ok(()) }
+    }
+
+    /// Waits a moment for the store.
+    async fn pause(&self, session: &Session) -> Result<(), Left> {
+        const PAUSE: Duration = Duration::from_millis(250);
+        sleep(PAUSE).await;
+        self.check(session)
+    }
+
+    fn report(&self, reports: Vec<Progress>, stand: &Stand, pace: Pace) {
+        let last = Arc::new(stand.last.clone());
+        self.status.send_modify(|status| {
+            (status.progress, status.pace) = (Some(last), Some(pace));
+        });
+        for progress in reports {
+            // Nobody may be listening.
+            let _ = self.reports.send((Arc::new(progress), pace));
+        }
+    }
+
+    fn damaged(&self, session: &Session, error: &impl ToString) -> Ended {
+        self.ended(session, (RunState::Failed, Reason::Damaged, Some(error.to_string())), None)
+    }
+
+    fn ended(
+        &self,
+        session: &Session,
+        (state, reason, failure): (RunState, Reason, Option<String>),
+        progress: Option<Progress>,
+    ) -> Ended {
+        Ended { state, reason, step: session.live().step(), progress, failure }
+    }
+
+    /// Writes down that it has ended. Where that fails it stays open, and is ended by whoever takes it up again.
+    async fn end(&self, session: &Session, ended: Ended) -> Option<Ended> {
+        let kept = Kept { plan: self.plan.clone(), ended: Some(ended.clone()) };
+        let body = to_cbor(&kept);
+        for _ in 0..5 {
+            match change(&session.services, session.log.id, RunChange::End { body: body.clone() }).await {
+                Ok(()) => return Some(ended),
+                // A first answer may have been lost; or another server has it.
+                Err(CommitError::Conflict(_)) => {
+                    let found = session.services.store.run(session.log.id, session.services.machine.now()).await;
+                    return found.ok().flatten().is_some_and(|run| !run.open && run.body == body).then_some(ended);
+                }
+                Err(error) => {
+                    tracing::warn!(session = %session.name(), %error, "the end of a training run is not written yet");
+                    sleep(Duration::from_millis(250)).await;
+                }
+            }
+        }
+        None
+    }
+
+    /// Renews the lease, and hears whether it is lost or the run is to end; never ends.
+    async fn beat(self: Arc<Self>, session: Arc<Session>) {
+        let services = &session.services;
+        loop {
+            sleep(services.limits.run_lease / 5).await;
+            if let Err(CommitError::Conflict(Conflict::Head | Conflict::Gone)) =
+                change(services, session.log.id, RunChange::Renew).await
+            {
+                self.lost.store(true, Ordering::Release);
+            }
+            if let Ok(Some(run)) = services.store.run(session.log.id, services.machine.now()).await
+                && run.cancel
+            {
+                self.cancel.store(true, Ordering::Release);
+            }
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "steps are limited far below 2^53")]
+fn pace(began: Instant, steps: u64, left: u64) -> Pace {
+    // A clock that has not moved yet would make it infinitely fast.
+    let seconds = began.elapsed().as_secs_f64().clamp(1e-6, f64::MAX);
+    let steps_per_second = steps as f64 / seconds;
+    let seconds_left = if steps == 0 { 0.0 } else { left as f64 / steps_per_second };
+    Pace { steps_per_second, seconds_left }
+}
+
+/// Changes a run as this server.
+pub(super) async fn change(
+    services: &Services,
+    log: crate::store::LogId,
+    change: RunChange,
+) -> Result<(), CommitError> {
+    let lease = i64::try_from(services.limits.run_lease.as_millis()).unwrap_or(i64::MAX);
+    let terms = RunTerms { log, owner: services.owner, now: services.machine.now(), lease };
+    services.store.commit(Commit { change: Change::Run(terms, change), key: None }).await
+}
