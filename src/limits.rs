@@ -100,6 +100,23 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// For what was accepted once: it is computed again, whatever would be accepted now.
+    #[must_use]
+    pub fn for_the_past(&self) -> Self {
+        Self {
+            answer_bytes: u64::MAX,
+            multiply_adds: u64::MAX,
+            pass_numbers: u64::MAX,
+            units: usize::MAX,
+            layers: usize::MAX,
+            parameters: usize::MAX,
+            examples: usize::MAX,
+            ..self.clone()
+        }
+    }
+}
+
 /// Characters of a name (session, layer, preset): what fits a DNS label, so that a name can stand anywhere.
 pub const NAME_CHARACTERS: usize = 63;
 
@@ -117,6 +134,9 @@ pub const TELEPHONE_DEPTH: u64 = 300;
 
 /// Units of a telephone game's layers at the most: what a depth does shows with far fewer.
 pub const TELEPHONE_WIDTH: u64 = 1_024;
+
+/// Sessions of a listing whose logs are read at the same time: as many as connections to the store are worth.
+pub const LISTED_AT_ONCE: usize = 8;
 
 /// Numbers that one request may set to others.
 pub const OVERRIDES: usize = 100;

@@ -34,7 +34,7 @@ pub use name::SessionName;
 pub use once::{Claim, Claimed, KeyError, Outcome};
 pub use preset::{PRESETS, Preset};
 pub use record::{Asked, Branch, Kind, Note};
-pub use registry::{Created, Registry, RegistryError, SessionSummary};
+pub use registry::{Created, Registry, RegistryError, SessionSummary, Standing};
 pub use replay::{Happened, ReplayError};
 pub use services::{Machine, ThisMachine};
 pub use session::{Live, Session, SessionError, Terms};

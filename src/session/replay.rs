@@ -237,7 +237,7 @@ impl Replay<'_> {
         live: Live,
         entries: Vec<Entry>,
     ) -> Result<(Live, Option<Happened>), ReplayError> {
-        let (subject, log, limits) = (Arc::clone(self.subject), log.clone(), self.services.limits.clone());
+        let (subject, log, limits) = (Arc::clone(self.subject), log.clone(), self.services.limits.for_the_past());
         let count = entries.len();
         let work = move || {
             let (mut live, mut last) = (live, None);
