@@ -1,22 +1,22 @@
 // One weight in close view: the chain rule's factors of its gradient, and its share of the blame. Both are the server's answers.
 
-import { act } from "./api.js";
+import { look } from "./api.js";
 import { h, replace } from "./element.js";
 import { exact, percent, read, show } from "./numbers.js";
 
 const SHOWN = 5;
 
-/** Asks for both, and gives what is to be drawn; a refusal stands in its place. */
-export async function inspect(session, body, weight) {
-  const [chain, blame] = await Promise.all([
-    act("POST", await session.path("chain"), { ...body, weight, top: SHOWN }),
-    act("POST", await session.path("blame"), body),
+/** Asks for both, and gives what is to be drawn. `ask` is how the chain is asked for: by the visitor, or to draw. */
+export async function inspect(session, body, weight, ask) {
+  const [blame, chain] = await Promise.all([
+    look("POST", await session.path("blame"), body),
+    ask("POST", await session.path("chain"), { ...body, weight, top: SHOWN }),
   ]);
   return { chain, blame };
 }
 
 /** Draws into `box` what is known of the weight. */
-export function drawInspector(box, { state, weight, found, refusal }, on) {
+export function drawInspector(box, { state, weight, found, refusal, remark }, on) {
   if (!weight) {
     replace(box, h("p", { class: "muted" },
       "Choose a weight on the picture: the chain rule takes its gradient apart here, factor by factor."));
@@ -30,6 +30,7 @@ export function drawInspector(box, { state, weight, found, refusal }, on) {
     h("div", { class: "inspector-head" },
       h("h3", {}, name, h("span", { class: "muted" }, ` ${where(state, weight)}`)),
       setting(weight, name, value, on)),
+    remark && h("p", { class: "muted" }, remark),
     refusal && h("p", { class: "refusal", role: "alert" }, refusal),
     found && h("div", { class: "inspector-body" }, chainOf(found.chain, name), blameOf(found, state, weight)));
 }

@@ -1,8 +1,8 @@
 // Where the parts of a small network stand: columns of units, edges between them, and labels that keep clear of each
 // other. Pixels in, pixels out.
 
-const CLOSE = { radius: 25, row: 150, chip: [62, 36], column: 128, margin: 38 };
-const WIDE = { radius: 33, row: 150, chip: [86, 40], column: 190, margin: 64 };
+const CLOSE = { radius: 24, row: 158, chip: [58, 36], column: 112, margin: 31 };
+const WIDE = { radius: 33, row: 150, chip: [84, 40], column: 190, margin: 64 };
 
 /** Edges of one gap that can carry a label each. */
 const LABELLED = 8;
@@ -44,10 +44,11 @@ export function layout(sizes, width) {
   const targets = last.map(({ x, y }) => (narrow ? { x, y: y + radius + 62 } : { x: x + step, y }));
   const labelled = fits(sizes);
   const edges = gaps(sizes).map(([from, to], at) => {
-    const placed = [];
+    // Units, and what is written above and below them, are in the way as well.
+    const placed = [...units[at], ...units[at + 1]].map(({ x, y }) => ({ x, y, wide: 2 * radius, high: 2 * radius + 24 }));
     return pairs(from, to).map(([i, j]) => {
       const [start, end] = [units[at][i], units[at + 1][j]];
-      return { i, j, from: start, to: end, label: labelled && spot(start, end, radius, chip, placed) };
+      return { i, j, from: start, to: end, label: labelled && spot(start, end, chip, placed) };
     });
   });
   return { width: needed, height, radius, narrow, units, targets, edges, chip };
@@ -60,16 +61,16 @@ function pairs(from, to) {
   return all.sort((one, other) => slope(one) - slope(other));
 }
 
-/** The place on an edge where a label covers no other one. */
-function spot(start, end, radius, [wide, high], placed) {
-  const from = (radius + wide / 2 + 3) / (end.x - start.x);
-  const choices = [0.5, 0.4, 0.6, 0.33, 0.67, 0.27, 0.73, 0.45, 0.55].map((t) => Math.min(Math.max(t, from), 1 - from));
-  const at = (t) => ({ x: start.x + t * (end.x - start.x), y: start.y + t * (end.y - start.y) });
-  const overlap = (one) => placed.reduce((sum, other) => {
-    const [x, y] = [wide + 6 - Math.abs(one.x - other.x), high + 6 - Math.abs(one.y - other.y)];
+/** The place on an edge where a label covers least of what is placed already, near the middle if it can be. */
+function spot(start, end, [wide, high], placed) {
+  const at = (t) => ({ x: start.x + t * (end.x - start.x), y: start.y + t * (end.y - start.y), wide, high });
+  const covered = (one) => placed.reduce((sum, other) => {
+    const x = (one.wide + other.wide) / 2 + 4 - Math.abs(one.x - other.x);
+    const y = (one.high + other.high) / 2 + 4 - Math.abs(one.y - other.y);
     return sum + (x > 0 && y > 0 ? x * y : 0);
   }, 0);
-  const best = choices.map(at).reduce((best, one) => (overlap(one) < overlap(best) - 1 ? one : best));
+  const choices = [0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7, 0.25, 0.75].map(at);
+  const best = choices.reduce((best, one) => (covered(one) < covered(best) - 40 ? one : best));
   placed.push(best);
   return best;
 }

@@ -3,9 +3,10 @@
 import { readAddress } from "./address.js";
 import { copy, showCurls } from "./curl.js";
 import { byId, h, replace } from "./element.js";
+import { showTelephone } from "./telephone.js";
 import { showWalk } from "./walk.js";
 
-const VIEWS = { walk: showWalk };
+const VIEWS = { walk: showWalk, telephone: showTelephone };
 
 async function open() {
   const address = readAddress();

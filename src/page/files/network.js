@@ -188,9 +188,10 @@ function drawTargets({ plan, seen, parts, state, on, picture, overlay }) {
     }
   });
   if (seen >= SEEN.error && state.trace?.loss) {
-    const { x } = plan.targets[0];
-    const y = Math.max(...plan.targets.map((target) => target.y)) + plan.radius + 24;
-    picture.append(s("text", { x, y, class: "loss" }, `E = ${show(state.trace.loss.value)}`));
+    const lowest = plan.targets.at(-1);
+    const place = plan.narrow
+      ? { x: lowest.x - plan.radius - 14, y: lowest.y + 5, class: "loss end" } : { x: lowest.x, y: lowest.y + plan.radius + 24, class: "loss" };
+    picture.append(s("text", place, `E = ${show(state.trace.loss.value)}`));
   }
 }
 

@@ -151,8 +151,10 @@ const on = {
     const key = keyOf(weight);
     // The second press on the same number is for typing over it.
     if (state.selected === key) state.editing = key;
-    else Object.assign(state, { selected: key, weight, editing: null });
-    await lookCloser();
+    else {
+      Object.assign(state, { selected: key, weight, editing: null });
+      await lookCloser(act);
+    }
   }),
   setWeight: (weight, number) => guarded(async () => {
     state.editing = null;
@@ -179,17 +181,17 @@ const on = {
 };
 
 /** The chosen weight's chain and blame, as the network stands. */
-async function lookCloser() {
-  state.found = null;
-  state.refusal = null;
+async function lookCloser(ask = look) {
+  Object.assign(state, { found: null, refusal: null, remark: null });
   if (!state.weight) return;
-  if (state.past !== null || state.made === "update") {
-    state.refusal = "A past step is shown. The chain rule is taken apart for the network as it is now: go on to the next round, or go back to this step.";
+  if (state.past !== null) {
+    state.remark = "A past step is shown. Go back to it, or branch off there, to take its gradients apart.";
     return;
   }
+  if (state.made === "update") state.remark = "After the update: the network as it is now.";
   try {
     const { gap, parameter, index } = state.weight;
-    state.found = await inspect(session, body("inputs", "targets"), { layer: state.layers[gap].name, parameter, index });
+    state.found = await inspect(session, body("inputs", "targets"), { layer: state.layers[gap].name, parameter, index }, ask);
   } catch (error) {
     state.refusal = error.message;
   }
@@ -223,7 +225,7 @@ function draw() {
   replace(byId("walk-told"), told(state));
   replace(byId("walk-formulas"), formulas(state));
   solutionOf(session, state, byId("walk-solution"));
-  drawInspector(byId("walk-inspector"), state.weight ? { state, weight: state.weight, found: state.found, refusal: state.refusal } : {}, on);
+  drawInspector(byId("walk-inspector"), { state, ...state }, on);
   drawPast();
   const rate = byId("walk-rate");
   if (document.activeElement !== rate) rate.value = exact(state.learningRate);
