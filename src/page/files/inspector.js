@@ -3,6 +3,7 @@
 import { look } from "./api.js";
 import { h, replace } from "./element.js";
 import { exact, percent, read, show } from "./numbers.js";
+import { after } from "./trace.js";
 
 const SHOWN = 5;
 
@@ -25,7 +26,8 @@ export function drawInspector(box, { state, weight, found, refusal, remark }, on
   const { gap, parameter, index } = weight;
   const isBias = parameter === "bias";
   const name = isBias ? state.naming.bias(gap, index[0]) : state.naming.weight(gap, ...index);
-  const value = isBias ? state.layers[gap].parameters.bias[index[0]] : state.layers[gap].parameters.weights[index[0]][index[1]];
+  const { parameters } = (state.stage === "update" ? after(state.trace) : state.layers)[gap];
+  const value = isBias ? parameters.bias[index[0]] : parameters.weights[index[0]][index[1]];
   replace(box,
     h("div", { class: "inspector-head" },
       h("h3", {}, name, h("span", { class: "muted" }, ` ${where(state, weight)}`)),

@@ -144,7 +144,8 @@ function unitTexts({ plan, seen, parts, state }, layer, j, x, y) {
   texts.push(text(-plan.radius - 10, "sum", sum));
   if (seen >= SEEN.backward && backward?.deltas) {
     const delta = backward.deltas[0][j];
-    texts.push(text(plan.radius + 19, `delta ${delta < 0 ? "down" : "up"}`, `${state.naming.delta(layer, j)} = ${show(delta)}`));
+    const edge = plan.narrow && layer === plan.edges.length - 1 ? { x: plan.width - 2, end: " end" } : { x, end: "" };
+    texts.push(s("text", { x: edge.x, y: y + plan.radius + 19, class: `delta ${delta < 0 ? "down" : "up"}${edge.end}` }, `${state.naming.delta(layer, j)} = ${show(delta)}`));
   }
   return texts;
 }
@@ -190,7 +191,7 @@ function drawTargets({ plan, seen, parts, state, on, picture, overlay }) {
   if (seen >= SEEN.error && state.trace?.loss) {
     const lowest = plan.targets.at(-1);
     const place = plan.narrow
-      ? { x: lowest.x - plan.radius - 14, y: lowest.y + 5, class: "loss end" } : { x: lowest.x, y: lowest.y + plan.radius + 24, class: "loss" };
+      ? { x: plan.width - 2, y: lowest.y + plan.radius + 24, class: "loss end" } : { x: lowest.x, y: lowest.y + plan.radius + 24, class: "loss" };
     picture.append(s("text", place, `E = ${show(state.trace.loss.value)}`));
   }
 }

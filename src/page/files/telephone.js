@@ -110,7 +110,7 @@ function chart(name, layers, width, lowest, highest) {
   s("polyline", { class: "bound", points: bound }),
   s("text", { class: "tick", x: LEFT, y: HEIGHT - 20 }, `first layer (${first.distance} away)`),
   s("text", { class: "tick end", x: width - 8, y: HEIGHT - 20 }, "output"),
-  s("text", { class: "tick bound-name", x: LEFT, y: HEIGHT - 3 }, "line: a quarter of the blame left at each layer"));
+  s("text", { class: "tick bound-name", x: LEFT, y: HEIGHT - 3 }, "dotted: a quarter left at each layer"));
 }
 
 /** Powers of ten, not too many. */
