@@ -3,10 +3,11 @@
 import { readAddress } from "./address.js";
 import { copy, showCurls } from "./curl.js";
 import { byId, h, replace } from "./element.js";
+import { showPlay } from "./play.js";
 import { showTelephone } from "./telephone.js";
 import { showWalk } from "./walk.js";
 
-const VIEWS = { walk: showWalk, telephone: showTelephone };
+const VIEWS = { walk: showWalk, play: showPlay, telephone: showTelephone };
 
 async function open() {
   const address = readAddress();
