@@ -48,11 +48,23 @@ function drawUnits(box, network, { side, layers }) {
   s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, class: "network" }, lines), inputs, tiles));
 }
 
-/** One box a layer, in the order of the pass; what a residual block holds stands inside it. */
+/** One box a layer, in the order of the pass; what a residual block holds stands inside it, and rows of like layers in one box. */
 function drawLayers(box, network) {
-  const item = (layer) => h("li", { class: layer.kind },
+  const item = ({ layer, times }) => h("li", { class: layer.kind },
     h("b", {}, layer.kind === "residual" ? "around" : layer.units ?? ""), h("span", {}, layer.activation ?? layer.kind.replace("_", " ")),
-    layer.layers && h("ol", {}, layer.layers.map(item)));
+    layer.layers && h("ol", {}, runs(layer.layers).map(item)), times > 1 && h("b", { class: "times" }, `× ${times}`));
   replace(box, h("ol", { class: "layer-strip", "aria-label": `${network.layers.length} layers` },
-    h("li", { class: "inputs" }, h("b", {}, network.inputs), h("span", {}, "inputs")), network.layers.map(item)));
+    h("li", { class: "inputs" }, h("b", {}, network.inputs), h("span", {}, "inputs")), runs(network.layers).map(item)));
+}
+
+/** Layers that follow each other and differ in nothing but their names, counted: `[{ layer, times }]`. */
+function runs(layers) {
+  const like = (layer) => JSON.stringify(layer, (key, value) => (key === "name" ? undefined : value));
+  const found = [];
+  for (const layer of layers) {
+    const last = found.at(-1);
+    if (last && like(last.layer) === like(layer)) last.times += 1;
+    else found.push({ layer, times: 1 });
+  }
+  return found;
 }

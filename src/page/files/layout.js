@@ -34,7 +34,7 @@ export function layout(sizes, width) {
   const most = Math.max(...sizes);
   const distance = most > 4 ? 2 * radius + 36 : row;
   // A single column of few units has room above and below for what is written there.
-  const height = Math.max((most - 1) * distance + 2 * radius + 96, narrow ? 330 : 300);
+  const height = Math.max((most - 1) * distance + 2 * radius + 96, narrow ? 370 : 300);
   const place = (at, unit, count) => ({
     x: margin + at * step,
     y: height / 2 + (unit - (count - 1) / 2) * distance,

@@ -191,7 +191,7 @@ function drawTargets({ plan, seen, parts, state, on, picture, overlay }) {
   if (seen >= SEEN.error && state.trace?.loss) {
     const lowest = plan.targets.at(-1);
     const place = plan.narrow
-      ? { x: plan.width - 2, y: lowest.y + plan.radius + 24, class: "loss end" } : { x: lowest.x, y: lowest.y + plan.radius + 24, class: "loss" };
+      ? { x: plan.width - 2, y: lowest.y + plan.radius + 28, class: "loss end" } : { x: lowest.x, y: lowest.y + plan.radius + 24, class: "loss" };
     picture.append(s("text", place, `E = ${show(state.trace.loss.value)}`));
   }
 }

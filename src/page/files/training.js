@@ -9,8 +9,12 @@ const RUN = 20_000;
 
 /** What a step or a run's progress told: `{ step, loss, testLoss, accuracy, testAccuracy, norms: [{ name, value }] }`. */
 function fromTrace(trace) {
-  const norms = trace.backward.layers.map(({ name, gradient_norm: value }) => ({ name, value })).filter(({ value }) => value != null);
-  return { step: trace.step, loss: trace.loss.value, norms: norms.reverse() };
+  return { step: trace.step, loss: trace.loss.value, norms: normsOf(trace.backward.layers).reverse() };
+}
+
+/** The norm of each layer that has parameters, those inside of residual blocks among them, from the output down. */
+function normsOf(layers) {
+  return layers.flatMap(({ name, gradient_norm: value, layers: inner }) => [...(value > 0 ? [{ name, value }] : []), ...normsOf(inner ?? [])]);
 }
 
 function fromProgress(progress) {
