@@ -12,9 +12,12 @@ function fromTrace(trace) {
   return { step: trace.step, loss: trace.loss.value, norms: normsOf(trace.backward.layers).reverse() };
 }
 
-/** The norm of each layer that has parameters, those inside of residual blocks among them, from the output down. */
+const LEARNS = ["dense", "batch_norm", "layer_norm"];
+
+/** The norm of each layer that learns, those inside of residual blocks among them, from the output down. */
 function normsOf(layers) {
-  return layers.flatMap(({ name, gradient_norm: value, layers: inner }) => [...(value > 0 ? [{ name, value }] : []), ...normsOf(inner ?? [])]);
+  return layers.flatMap(({ name, kind, gradient_norm: value, layers: inner }) => [
+    ...(LEARNS.includes(kind) ? [{ name, value }] : []), ...normsOf(inner ?? [])]);
 }
 
 function fromProgress(progress) {
