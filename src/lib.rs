@@ -6,5 +6,6 @@ pub mod engine;
 pub mod http;
 pub mod insight;
 pub mod limits;
+pub mod page;
 pub mod session;
 pub mod store;

@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room, or a file of the top level, and the rooms it may name. `limits` is open to all.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("engine", &[]),
     ("store", &[]),
     ("insight", &["engine"]),
     ("session", &["engine", "store"]),
-    ("http", &["engine", "insight", "session", "store"]),
+    ("page", &[]),
+    ("http", &["engine", "insight", "session", "store", "page"]),
     ("limits", &[]),
     ("lib", &[]),
     ("config", &[]),
