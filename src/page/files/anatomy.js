@@ -53,7 +53,7 @@ function drawLayers(box, network) {
   const item = ({ layer, times }) => h("li", { class: layer.kind },
     h("b", {}, layer.kind === "residual" ? "around" : layer.units ?? ""), h("span", {}, layer.activation ?? layer.kind.replace("_", " ")),
     layer.layers && h("ol", {}, runs(layer.layers).map(item)), times > 1 && h("b", { class: "times" }, `× ${times}`));
-  replace(box, h("ol", { class: "layer-strip", "aria-label": `${network.layers.length} layers` },
+  replace(box, h("ol", { class: "layer-strip", tabindex: "0", "aria-label": `${network.layers.length} layers` },
     h("li", { class: "inputs" }, h("b", {}, network.inputs), h("span", {}, "inputs")), runs(network.layers).map(item)));
 }
 
