@@ -46,7 +46,8 @@ fn file(name: &str, headers: &HeaderMap) -> Response {
 /// Whether the client has the file with this tag. The comparison is the weak one, as for every `If-None-Match`.
 fn has(headers: &HeaderMap, tag: &str) -> bool {
     let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(|one| one.trim().trim_start_matches("W/")).any(|one| {
-        one == "*" || one == tag
-    })
+    values
+        .flat_map(|value| value.split(','))
+        .map(|one| one.trim().trim_start_matches("W/"))
+        .any(|one| one == "*" || one == tag)
 }
