@@ -2,7 +2,7 @@
 // other. Pixels in, pixels out.
 
 const CLOSE = { radius: 24, row: 158, chip: [58, 36], column: 112, margin: 31 };
-const WIDE = { radius: 33, row: 150, chip: [84, 40], column: 190, margin: 64 };
+const WIDE = { radius: 33, row: 176, chip: [84, 40], column: 190, margin: 64 };
 
 /** Edges of one gap that can carry a label each. */
 const LABELLED = 8;
