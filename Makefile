@@ -63,13 +63,14 @@ golden-log: .venv/ready
 	cargo build --release --locked
 	CHAINRULE_BINARY=target/release/chainrule $(PYTHON) tests/python/golden_log.py
 
-.venv/ready: tests/python/requirements.txt .tools/packages
+.venv/ready: tests/python/requirements.txt tests/python/requirements-alone.txt .tools/packages
 	python3 -m venv .venv
 	.venv/bin/pip install -q -r tests/python/requirements.txt
+	.venv/bin/pip install -q --no-deps -r tests/python/requirements-alone.txt
 	touch $@
 
-# What the tests call, from Debian's packages: a C compiler, venv, curl, kill, and an emulated older CPU, for the
-# promise that every CPU gives the same bits.
+# What the tests call, from Debian's packages: a C compiler, venv, curl, kill, a browser, and an emulated older CPU, for
+# the promise that every CPU gives the same bits.
 .tools/packages: tests/packages
 	tests/packages
 	mkdir -p .tools && touch $@

@@ -3,8 +3,10 @@
 //! The rooms and who may look into whom are told in ARCHITECTURE.md; a test holds the table.
 
 pub mod engine;
+pub mod exchange;
 pub mod http;
 pub mod insight;
 pub mod limits;
+pub mod page;
 pub mod session;
 pub mod store;

@@ -35,6 +35,8 @@ pub struct Limits {
     pub dataset_rows: usize,
     /// Numbers of one dataset, inputs and targets together: 64 MB. Its text as CSV is mostly smaller.
     pub dataset_numbers: usize,
+    /// Rows that a dataset is drawn with at the most.
+    pub drawn_examples: usize,
     /// Bytes that a store in memory holds: logs, snapshots and keys together. A step of a small network takes half a
     /// kilobyte.
     pub memory_store_bytes: usize,
@@ -90,6 +92,7 @@ impl Default for Limits {
             examples: 65_536,
             dataset_rows: 1_000_000,
             dataset_numbers: 8_000_000,
+            drawn_examples: 10_000,
             memory_store_bytes: 1 << 30,
             live_bytes: 512 << 20,
             snapshot_work: 100_000_000,
@@ -106,6 +109,23 @@ impl Default for Limits {
             bodies_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Limits {
+    /// For what was accepted once: it is computed again, whatever would be accepted now.
+    #[must_use]
+    pub fn for_the_past(&self) -> Self {
+        Self {
+            answer_bytes: u64::MAX,
+            multiply_adds: u64::MAX,
+            pass_numbers: u64::MAX,
+            units: usize::MAX,
+            layers: usize::MAX,
+            parameters: usize::MAX,
+            examples: usize::MAX,
+            ..self.clone()
         }
     }
 }
@@ -127,6 +147,9 @@ pub const TELEPHONE_DEPTH: u64 = 300;
 
 /// Units of a telephone game's layers at the most: what a depth does shows with far fewer.
 pub const TELEPHONE_WIDTH: u64 = 1_024;
+
+/// Sessions of a listing whose logs are read at the same time: as many as connections to the store are worth.
+pub const LISTED_AT_ONCE: usize = 8;
 
 /// Numbers that one request may set to others.
 pub const OVERRIDES: usize = 100;

@@ -70,8 +70,16 @@ async fn run(flags: Serve) -> Result<(), String> {
     let app = App::over(limits.clone(), Arc::clone(&store), Arc::new(ThisMachine));
     let registry = app.registry.clone();
     let house = tokio::spawn(async move { registry.keep_house().await });
+    let registry = app.registry.clone();
+    let training = tokio::spawn(async move { registry.keep_training().await });
+    let registry = app.registry.clone();
+    let stop = async move {
+        stop.await;
+        registry.stop_training().await;
+    };
     serve(listener, router(app), &limits, stop).await;
     house.abort();
+    training.abort();
     store.close().await;
     tracing::info!("stopped");
     Ok(())

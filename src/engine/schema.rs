@@ -9,7 +9,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::name::NAME_PATTERN;
 use crate::limits::{
-    INIT_MAX, KEY_CHARACTERS, Limits, NAME_CHARACTERS, PATH_COUNT_DIGITS, PATHS, SEED_MAX, TELEPHONE_DEPTH,
+    INIT_MAX, KEY_CHARACTERS, Limits, NAME_CHARACTERS, PATH_COUNT_DIGITS, PATHS, RUN_STEPS, SEED_MAX, TELEPHONE_DEPTH,
     TELEPHONE_WIDTH, TEXT_CHARACTERS,
 };
 
@@ -80,6 +80,12 @@ schemas! {
     SampleSize: integer(1, Limits::default().checked_parameters as u64);
     /// Entries of a page.
     Page: integer(1, Limits::default().page as u64);
+    /// Steps or epochs of a training run, or steps between two of something.
+    RunLength: integer(1, RUN_STEPS);
+    /// Rows of a batch of a training run.
+    BatchSize: integer(1, Limits::default().examples as u64);
+    /// Rows that a dataset is drawn with.
+    DrawnExamples: integer(2, Limits::default().drawn_examples as u64);
     /// `[i, j]` or `[j]`, counted from 0.
     WeightIndex: array(Count::schema(), 1, 2);
     /// Indices into a quantity, the outermost first, each counted from 0.
@@ -93,6 +99,10 @@ schemas! {
         .pattern(Some(NAME_PATTERN));
     /// Names of layers.
     Names: array(Name::schema(), 0, Limits::default().layers);
+    /// Names of a dataset's columns or labels.
+    ColumnNames: array(ColumnName::schema(), 0, Limits::default().units);
+    /// The name of a dataset's column or label.
+    ColumnName: text(1, TEXT_CHARACTERS);
     /// SHA-256 of all parameters and of what the optimizer remembers, in hexadecimal.
     StateHash: text(64, 64).pattern(Some("^[0-9a-f]{64}$"));
     /// An RFC 6901 pointer; empty for the whole.

@@ -9,15 +9,22 @@ use super::App;
 use super::code::Code;
 use super::conditions::tagged;
 use super::problem::{PROBLEM_JSON, Problem};
-use super::routes::{passes, sessions, weights};
+use super::routes::{datasets, passes, sessions, weights};
 use crate::engine::cost::{Extent, cost};
-use crate::session::{Bytes, Detail, Happened, Outcome, Recalled, Session, answerable};
+use crate::session::{
+    Bytes, DatasetKind, DatasetSummary, Detail, Happened, Outcome, Recalled, Session, answerable, hexadecimal,
+};
 use crate::store::LogId;
 
 /// What a request was answered when it was first here.
 pub async fn again(app: &App, outcome: Outcome) -> Result<Response, Problem> {
     match outcome {
         Outcome::Deleted => Ok(StatusCode::NO_CONTENT.into_response()),
+        Outcome::Kept { name, size, hash, put } => {
+            let hash = hexadecimal(hash.0.as_slice().try_into().unwrap_or_default());
+            let summary = DatasetSummary { name, kind: DatasetKind::Own, title: None, size, hash };
+            Ok(datasets::kept((summary, put)))
+        }
         Outcome::Refused { status, body } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
             Ok((status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body.0).into_response())
@@ -32,12 +39,14 @@ pub async fn again(app: &App, outcome: Outcome) -> Result<Response, Problem> {
             let live = session.at(Some(step)).await?;
             Ok(sessions::view(app, StatusCode::OK, &session, &live).await)
         }
+        // A key that a training run was begun under, in a request that now is another one.
+        Outcome::Trained { .. } => Err(crate::session::KeyError::OtherRequest.into()),
         Outcome::Changed { log, step } => recalled(app, &*still_there(app, &log).await?, step, None).await,
     }
 }
 
 /// The session that an answer was about.
-async fn still_there(app: &App, log: &Bytes) -> Result<Arc<Session>, Problem> {
+pub async fn still_there(app: &App, log: &Bytes) -> Result<Arc<Session>, Problem> {
     let session = match LogId::from_slice(&log.0) {
         Some(log) => app.registry.session_of(log).await?,
         None => None,

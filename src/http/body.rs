@@ -39,27 +39,42 @@ impl<T: DeserializeOwned + Send + 'static> Json<T> {
 /// The bytes of a body that says that it is JSON.
 pub async fn receive(headers: &HeaderMap, body: Body, app: &App) -> Result<Held, Problem> {
     check_media_type(headers)?;
+    receive_any(headers, body, app).await
+}
+
+/// The bytes of a body, whatever it is.
+pub async fn receive_any(headers: &HeaderMap, body: Body, app: &App) -> Result<Held, Problem> {
+    check_encoding(headers)?;
     check_announced(headers, app.limits())?;
     app.bodies.receive(body, app.limits()).await
 }
 
+/// A media type without its parameters.
+pub fn essence(media_type: &str) -> &str {
+    media_type.split(';').next().unwrap_or_default().trim()
+}
+
 /// A value from JSON text.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let bytes = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
     serde_json::from_slice(bytes).map_err(|error| Problem::from(diagnose::fault::<T>(bytes, &error)))
 }
 
-fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
         && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
     {
         return Err(Problem::new(
             Code::UnsupportedMediaType,
-            "compressed bodies are not taken; send the JSON as it is",
+            "compressed bodies are not taken; send the body as it is",
         ));
     }
+    Ok(())
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
-    let essence = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let essence = self::essence(content_type.to_str().unwrap_or_default());
     let json = essence.eq_ignore_ascii_case("application/json")
         || (essence.len() > 5 && essence[essence.len() - 5..].eq_ignore_ascii_case("+json"));
     if json {

@@ -67,6 +67,16 @@ codes! {
         "The body breaks the grammar of JSON, so nothing in it can be read."
         "The detail says at which line and column reading stopped. JSON has no comments, no trailing commas, no NaN, \
          and double quotes alone.",
+    MalformedCsv "malformed_csv" BAD_REQUEST "The body is not a table of numbers."
+        "The body says that it is CSV, and a line of it cannot be read: it has more or fewer fields than the header, or a \
+         field that is no number."
+        "The detail names line and column, both counted from 1. The first line names the columns; a column of labels is \
+         named in one_hot, and everything else is numbers.",
+    MalformedNpz "malformed_npz" BAD_REQUEST "The body is no npz file that can be read here."
+        "The body says that it is an npz file, and is none, or lacks the arrays inputs and targets, or has them in a type \
+         or an order that is not read here."
+        "Write it with numpy.savez(file, inputs=…, targets=…): two arrays of two dimensions, of float64, float32 or \
+         integers.",
     WrongType "wrong_type" BAD_REQUEST "A value is of another type than the field or parameter takes."
         "Where one type stands, another is needed: a text in the place of a number, null in the place of a value, an \
          array in the place of an object."
@@ -125,6 +135,12 @@ codes! {
     PresetNotFound "preset_not_found" NOT_FOUND "There is no preset of that name."
         "The path names a preset that this version does not have."
         "GET /v1/presets lists them.",
+    DatasetNotFound "dataset_not_found" NOT_FOUND "There is no dataset of that name."
+        "The path names a dataset that is not built in, and that nobody has put here or that was deleted."
+        "GET /v1/datasets lists what there is; PUT /v1/datasets/{name} makes one.",
+    TrainingNotFound "training_not_found" NOT_FOUND "The session has no training run, or not that one."
+        "Either the session was never trained, or the run that was asked for is followed by another one."
+        "POST /v1/sessions/{name}/train begins one; GET /v1/sessions/{name}/steps lists the steps of every run.",
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "This path does not answer to that method."
         "The path exists, and answers to other methods than this one."
         "The header Allow of the answer lists them.",
@@ -135,6 +151,18 @@ codes! {
         "A session of that name exists and was made from another body. Making it again from the same body would have \
          answered it as it stands."
         "Choose another name, or delete the session first.",
+    DatasetExists "dataset_exists" CONFLICT "A dataset of that name holds something else."
+        "A dataset never changes: the name stands for other rows, columns or labels. The same content under the same name \
+         would have been answered as it stands."
+        "Choose another name, or delete that dataset first; sessions that used it keep its rows.",
+    DatasetBuiltIn "dataset_built_in" CONFLICT "A dataset of that name is built in."
+        "The datasets that come with the server can be neither replaced nor deleted."
+        "Choose another name for your own.",
+    Training "training" CONFLICT "The session is being trained."
+        "A training run is at work on the session, and nothing else may change it meanwhile. Reads, forward and backward \
+         passes and insights go on."
+        "Wait for its end (GET /v1/sessions/{name}/train tells how far it is), or end it with DELETE \
+         /v1/sessions/{name}/train.",
     IdempotencyKeyBusy "idempotency_key_busy" CONFLICT
         "The first request with this Idempotency-Key is still at work."
         "A request with the same key came before and is not answered yet."
@@ -209,6 +237,15 @@ codes! {
     UnknownPreset "unknown_preset" UNPROCESSABLE_ENTITY "The body names a preset that there is not."
         "The body names a preset that this version does not have."
         "The detail lists them, and so does GET /v1/presets.",
+    UnknownDataset "unknown_dataset" UNPROCESSABLE_ENTITY "The body names a dataset that there is not."
+        "The body names a dataset that is not built in, and that nobody has put here or that was deleted."
+        "GET /v1/datasets lists what there is; PUT /v1/datasets/{name} makes one.",
+    UnknownColumn "unknown_column" UNPROCESSABLE_ENTITY "The query names a column that the table does not have."
+        "A name in targets or one_hot is none of the names in the first line of the table."
+        "The detail lists the columns that there are.",
+    DatasetTooLarge "dataset_too_large" UNPROCESSABLE_ENTITY "The dataset is larger than this server takes."
+        "The dataset has more rows, columns, labels or numbers than one may have."
+        "The detail gives the limit; part it into several.",
     MissingData "missing_data" UNPROCESSABLE_ENTITY "The pass needs inputs or targets that were not given."
         "The pass needs inputs, and mostly targets; the body has not both, and the session has no data of a preset \
          to fall back on."

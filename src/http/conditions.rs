@@ -55,7 +55,8 @@ impl FromRequest<Arc<App>> for Conditions {
 }
 
 impl Conditions {
-    fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Self, Problem> {
+    /// As the headers say; the body is what tells one request from another.
+    pub fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Self, Problem> {
         let condition = if_match(headers)?;
         let key = idempotency_key(headers)?.map(|key| (key, fingerprint(method, uri, body)));
         Ok(Self { condition, key })
@@ -67,10 +68,24 @@ impl Conditions {
     where
         F: Future<Output = Result<Response, Problem>>,
     {
+        self.once_as(app, work, |outcome| again(app, outcome)).await
+    }
+
+    /// The same, where what is worked on is not yet the answer: `again` makes it of what it came to before.
+    pub async fn once_as<T, F, A>(
+        self,
+        app: &App,
+        work: impl FnOnce(Terms) -> F,
+        again: impl Fn(Outcome) -> A,
+    ) -> Result<T, Problem>
+    where
+        F: Future<Output = Result<T, Problem>>,
+        A: Future<Output = Result<T, Problem>>,
+    {
         let Self { condition, key } = self;
         let Some((key, request)) = key else { return work(Terms { condition, claim: None }).await };
         let claim = match app.registry.claim(key.clone(), request).await? {
-            Claimed::Again(outcome) => return again(app, outcome).await,
+            Claimed::Again(outcome) => return again(outcome).await,
             Claimed::First(claim) => claim,
         };
         let done = work(Terms { condition, claim: Some(Arc::clone(&claim)) }).await;
@@ -79,7 +94,7 @@ impl Conditions {
                 // Another server has answered the same request meanwhile.
                 drop(claim);
                 match app.registry.claim(key, request).await? {
-                    Claimed::Again(outcome) => again(app, outcome).await,
+                    Claimed::Again(outcome) => again(outcome).await,
                     Claimed::First(_) => Err(problem),
                 }
             }

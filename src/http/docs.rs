@@ -17,7 +17,6 @@ use super::problem::Problem;
 /// The routes that show the API. They are not part of it.
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
-        .route("/", get(async || Redirect::temporary("/docs/")))
         .route("/docs", get(async || Redirect::permanent("/docs/")))
         .route("/docs/", get(async || page("")))
         .route("/docs/{*file}", get(async |Path(file): Path<String>| page(&file)))

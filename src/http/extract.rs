@@ -32,3 +32,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 pub fn session_name(text: &str) -> Result<SessionName, Problem> {
     SessionName::parse(text).map_err(|error| Problem::new(Code::InvalidName, error.to_string()))
 }
+
+/// The name of a dataset in a path or a query: of the same form.
+pub fn dataset_name(text: &str) -> Result<SessionName, Problem> {
+    session_name(text)
+}

@@ -13,6 +13,7 @@ mod fields;
 mod healthcheck;
 mod json;
 mod openapi;
+mod page;
 mod problem;
 mod query;
 mod refusal;

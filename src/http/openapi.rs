@@ -11,9 +11,11 @@ use std::sync::Arc;
 use super::App;
 use super::problem::{Fault, Problem};
 use super::query::no_query;
+use super::routes::training::{EventName, ProgressView};
 use super::routes::what_if::WhatIfView;
 use super::routes::{
-    branches, explain, grade, history, insights, operations, passes, presets, problems, sessions, telephone, weights,
+    branches, datasets, explain, grade, history, insights, operations, passes, presets, problems, sessions, telephone,
+    training, weights,
 };
 use super::schemas::complete;
 use crate::engine::layer::activation::{ActivationBackward, ActivationForward};
@@ -36,7 +38,7 @@ use crate::engine::trace::RunningUpdate;
     ),
     // Layers nest, and what nests must be named here.
     components(schemas(
-        Problem, Fault, WhatIfView, DenseForward, DenseBackward, ActivationForward, ActivationBackward, NormForward,
+        Problem, Fault, ProgressView, EventName, WhatIfView, DenseForward, DenseBackward, ActivationForward, ActivationBackward, NormForward,
         NormBackward, DropoutForward, DropoutBackward, ResidualForward, ResidualBackward, RunningUpdate,
         ParameterUpdates,
     )),
@@ -46,6 +48,8 @@ use crate::engine::trace::RunningUpdate;
         (name = "insights", description = "Why a number is what it is; nothing changes"),
         (name = "history", description = "What became of a session, any step of it again, going back, and branches"),
         (name = "weights", description = "A session's parameters"),
+        (name = "training", description = "Many steps in one call, and everything that happens"),
+        (name = "datasets", description = "Rows to learn from: built in, or your own"),
         (name = "presets", description = "Networks with data and a story, ready to be asked"),
         (name = "problems", description = "What the codes of refusals mean"),
         (name = "operations", description = "For operators"),
@@ -62,6 +66,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(passes::step))
         .routes(routes!(history::list))
         .routes(routes!(history::recall))
+        .routes(routes!(datasets::list))
+        .routes(routes!(datasets::show, datasets::put))
         .routes(routes!(branches::compare))
         .routes(routes!(explain::explain));
     // Elsewhere a query would be ignored, and a typo with it.
@@ -75,6 +81,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(grade::on_session))
         .routes(routes!(grade::stateless))
         .routes(routes!(telephone::play))
+        .routes(routes!(training::train, training::show, training::cancel))
+        .routes(routes!(training::listen))
+        .routes(routes!(datasets::delete))
         .routes(routes!(history::rewind))
         .routes(routes!(branches::fork))
         .routes(routes!(weights::read, weights::replace))

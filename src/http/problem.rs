@@ -76,6 +76,11 @@ impl Problem {
         }
     }
 
+    /// The same with another text.
+    pub fn with_detail(self, detail: String) -> Self {
+        Self { detail: shortened(detail), ..self }
+    }
+
     /// The stable code.
     pub fn code(&self) -> Code {
         self.code

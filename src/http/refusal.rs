@@ -2,10 +2,13 @@
 
 use super::code::Code;
 use super::problem::{Fault, Problem};
+use crate::engine::dataset::DatasetError;
 use crate::engine::model::{BatchError, LayerFault, ModelError};
 use crate::engine::pass::PassError;
 use crate::engine::state::ReplaceError;
 use crate::engine::tensor::WireName;
+use crate::exchange::csv::CsvError;
+use crate::exchange::npz::NpzError;
 use crate::insight::NoSuchExample;
 use crate::insight::blame::BlameError;
 use crate::insight::chain::ChainError;
@@ -14,7 +17,7 @@ use crate::insight::grade::{ClaimError, GradeError};
 use crate::insight::gradient_check::GradientCheckError;
 use crate::insight::range::OutOfRange;
 use crate::insight::what_if::WhatIfError;
-use crate::session::{KeyError, RegistryError, ReplayError, SessionError, Stale, SubjectError};
+use crate::session::{DataError, KeyError, RegistryError, ReplayError, SessionError, Stale, SubjectError, TrainError};
 use crate::store::StoreError;
 
 impl From<RegistryError> for Problem {
@@ -118,6 +121,9 @@ impl From<SessionError> for Problem {
             SessionError::Replace(error) => error.into(),
             SessionError::Stale(error) => error.into(),
             SessionError::Replay(error) => error.into(),
+            SessionError::Train(error) => error.into(),
+            SessionError::Training { .. } => Self::new(Code::Training, error.to_string()),
+            SessionError::NoTraining { .. } => Self::new(Code::TrainingNotFound, error.to_string()),
             SessionError::NoStep { .. } => Self::new(Code::StepNotFound, error.to_string()),
             SessionError::Answered => Self::new(Code::IdempotencyKeyBusy, error.to_string()),
             SessionError::Crowded => Self::new(Code::Overloaded, error.to_string()),
@@ -149,6 +155,51 @@ impl From<BatchError> for Problem {
             BatchError::TargetNotAProbability { .. } => ("/targets", Code::NotAProbability),
         };
         Fault::new(pointer, code, error.to_string()).into()
+    }
+}
+
+impl From<DatasetError> for Problem {
+    fn from(error: DatasetError) -> Self {
+        let (pointer, code) = match error {
+            DatasetError::Rows { .. } => ("/targets", Code::WrongShape),
+            DatasetError::TooManyRows { .. } => ("", Code::DatasetTooLarge),
+            DatasetError::TooManyColumns { what, .. } => {
+                (if what == "inputs" { "/inputs" } else { "/targets" }, Code::DatasetTooLarge)
+            }
+            DatasetError::TooManyNumbers { .. } => ("", Code::DatasetTooLarge),
+        };
+        Fault::new(pointer, code, error.to_string()).into()
+    }
+}
+
+impl From<DataError> for Problem {
+    fn from(error: DataError) -> Self {
+        let text = error.to_string();
+        match error {
+            DataError::BuiltIn(_) => Self::new(Code::DatasetBuiltIn, text),
+            DataError::Exists(_) => Self::new(Code::DatasetExists, text),
+            DataError::None(_) => Self::new(Code::DatasetNotFound, text),
+            DataError::Store(error) => error.into(),
+            DataError::Answered => Self::new(Code::IdempotencyKeyBusy, text),
+        }
+    }
+}
+
+impl From<TrainError> for Problem {
+    fn from(error: TrainError) -> Self {
+        let text = error.to_string();
+        let (pointer, code) = match error {
+            TrainError::Data(error) => return error.into(),
+            TrainError::Dataset(error) => return error.into(),
+            TrainError::TooManySteps { field, .. } => (format!("/{field}"), Code::WorkTooLarge),
+            TrainError::LastBatchOfOne { .. } => ("/batch_size".to_owned(), Code::BatchTooSmall),
+            TrainError::Scaling { .. } => ("/standardize".to_owned(), Code::NonFinite),
+            TrainError::NoTestRows { field } | TrainError::NoAccuracy { field } => {
+                (format!("/{}", field.replace('.', "/")), Code::ConflictingFields)
+            }
+            TrainError::Batch { .. } => ("/batch_size".to_owned(), Code::WorkTooLarge),
+        };
+        Fault::new(pointer, code, text).into()
     }
 }
 
@@ -263,5 +314,27 @@ impl From<GradeError> for Problem {
             ClaimError::Empty => Fault::new("/claim", Code::EmptyClaim, text),
         }
         .into()
+    }
+}
+
+impl From<CsvError> for Problem {
+    fn from(error: CsvError) -> Self {
+        let code = match error {
+            CsvError::Dataset(error) => return error.into(),
+            CsvError::UnknownColumn { .. } => Code::UnknownColumn,
+            CsvError::NamedTwice { .. } | CsvError::NoInputs => Code::ConflictingFields,
+            _ => Code::MalformedCsv,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<NpzError> for Problem {
+    fn from(error: NpzError) -> Self {
+        let code = match error {
+            NpzError::Dataset(error) => return error.into(),
+            _ => Code::MalformedNpz,
+        };
+        Self::new(code, error.to_string())
     }
 }

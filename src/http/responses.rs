@@ -98,6 +98,13 @@ refusals! {
     Rewind: NO_QUERY, SESSION, BODY, TERMS, &[MissingField, UnknownStep];
     Fork: NO_QUERY, SESSION, BODY, TERMS, &[NameInUse, UnknownStep];
     Diff: SESSION, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidQuery, StepNotFound, NetworksDiffer, NonFinite];
+    Train: NO_QUERY, SESSION, BODY, TERMS, &[UnknownValue, MissingField, InvalidName, ConflictingFields, UnknownDataset, WrongShape, MissingData, BatchTooSmall, NotAProbability, DatasetTooLarge, WorkTooLarge, NonFinite, Training, TrainingNotFound];
+    ShowTraining: NO_QUERY, SESSION, &[TrainingNotFound, NonFinite];
+    Listen: NO_QUERY, SESSION, &[InvalidHeader, StepNotFound];
+    ListDatasets: STORE, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidName, InvalidQuery];
+    ShowDataset: NAMED, STORE, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidQuery, ConflictingFields, DatasetNotFound, AnswerTooLarge];
+    PutDataset: NAMED, BODY, STORE, &[InvalidQuery, MalformedCsv, MalformedNpz, MissingField, ConflictingFields, UnknownColumn, WrongShape, DatasetTooLarge, DatasetExists, DatasetBuiltIn, InvalidHeader, IdempotencyKeyBusy, IdempotencyKeyReused, StoreFull];
+    DeleteDataset: NO_QUERY, NAMED, STORE, &[DatasetNotFound, DatasetBuiltIn, InvalidHeader, IdempotencyKeyBusy, IdempotencyKeyReused, StoreFull, SessionNotFound];
     ReadWeights: NO_QUERY, SESSION;
     ReadLayerWeights: NO_QUERY, SESSION, &[LayerNotFound];
     ReplaceWeights: NO_QUERY, SESSION, BODY, WEIGHTS, TERMS;
@@ -130,4 +137,35 @@ pub struct ChangeHeaders {
     /// for a day
     #[param(rename = "Idempotency-Key", inline, value_type = schema::Header, required = false)]
     idempotency_key: Option<String>,
+}
+
+/// The header of a request that may be sent again.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "it describes what is read elsewhere")]
+pub struct KeyHeader {
+    /// A text of your own, new for each new request: the same request with the same key is done once, and answered alike
+    /// for a day
+    #[param(rename = "Idempotency-Key", inline, value_type = schema::Header, required = false)]
+    idempotency_key: Option<String>,
+}
+
+/// The header that says how a client wants to hear of a run.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "it describes what is read elsewhere")]
+pub struct WishHeaders {
+    /// respond-async: the answer is 202 as soon as the run has begun
+    #[param(rename = "Prefer", inline, value_type = schema::Header, required = false)]
+    prefer: Option<String>,
+}
+
+/// The header with which a stream of events goes on.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "it describes what is read elsewhere")]
+pub struct ListenHeaders {
+    /// The id of the last event that was seen: a step's number. What happened after it is told first
+    #[param(rename = "Last-Event-ID", inline, value_type = schema::Header, required = false)]
+    last_event_id: Option<String>,
 }

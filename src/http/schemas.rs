@@ -67,7 +67,9 @@ fn most(item: &str) -> Option<usize> {
     let limits = Limits::default();
     Some(match item {
         "LayerForward" | "LayerBackward" | "LayerUpdate" | "LayerGradientNorm" | "LayerChangeNorm" | "LayerBody"
-        | "LayerWeights" | "LayerWeightsBody" | "LayerDiff" | "LayerBlame" | "LayerDepth" => limits.layers,
+        | "LayerWeights" | "LayerWeightsBody" | "LayerDiff" | "LayerBlame" | "LayerDepth" | "LayerNorm" => {
+            limits.layers
+        }
         "UnitBlame" => limits.units,
         // From the branch of a residual block, and from the way around each block that begins there.
         "Received" => limits.units * (NESTING + 1),
@@ -79,7 +81,7 @@ fn most(item: &str) -> Option<usize> {
         "OverrideBody" | "OverrideView" => OVERRIDES,
         "Variant" | "VariantDepth" => Variant::ALL.len(),
         "PresetEntry" => PRESETS.len(),
-        "SessionEntry" | "StepEntry" => limits.page,
+        "SessionEntry" | "StepEntry" | "DatasetEntry" => limits.page,
         "Fault" => FAULTS_NAMED,
         _ => return None,
     })

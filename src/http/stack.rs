@@ -15,7 +15,7 @@ use tracing::Level;
 
 use super::code::Code;
 use super::problem::Problem;
-use super::{App, docs, openapi};
+use super::{App, docs, openapi, page};
 
 /// The whole service.
 pub fn router(app: Arc<App>) -> Router {
@@ -27,6 +27,7 @@ pub fn router_with(app: Arc<App>, more: Router<Arc<App>>) -> Router {
     let (routes, _) = openapi::routes().split_for_parts();
     routes
         .merge(docs::routes())
+        .merge(page::routes())
         .merge(more)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

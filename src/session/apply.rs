@@ -58,11 +58,7 @@ pub(super) fn apply(model: Model, live: &Live, ready: &Ready, until: u64) -> Res
         Command::Create(_) | Command::Rewind { .. } => return Err("its note and its command differ".into()),
     };
     let after = live.after(state, subject, head.hash, work);
-    if after.tag.state == StateHash::from_bytes(head.state) {
-        Ok((after, happened))
-    } else {
-        Err(ELSEWHERE.into())
-    }
+    if after.tag.state == StateHash::from_bytes(head.state) { Ok((after, happened)) } else { Err(ELSEWHERE.into()) }
 }
 
 const ELSEWHERE: &str = "it leads to another state than it did";

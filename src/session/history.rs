@@ -141,7 +141,7 @@ impl Session {
         replay.run(usize::MAX, work).await.map_err(|what: String| self.unreadable(at, &what))
     }
 
-    fn past(&self, head: &EntryHead) -> Result<Past, SessionError> {
+    pub(super) fn past(&self, head: &EntryHead) -> Result<Past, SessionError> {
         let note = Note::from_text(&head.note).map_err(|error| self.unreadable(head.step, &error.to_string()))?;
         Ok(Past { step: head.step, note, state: StateHash::from_bytes(head.state), at: head.at })
     }

@@ -14,10 +14,12 @@ mod compute;
 mod condition;
 mod course;
 mod dataset;
+mod datasets;
 mod history;
 mod inspect;
 mod lifecycle;
 mod name;
+mod news;
 mod once;
 mod preset;
 mod record;
@@ -31,19 +33,23 @@ mod training;
 
 pub use cbor::Bytes;
 pub use compute::{Compute, Length, Work};
-pub use course::{CourseSpec, Evaluation, Progress};
 pub use condition::{Condition, Stale, StateTag};
+pub use course::{CourseSpec, Evaluation, Progress, RunId};
+pub use dataset::hexadecimal;
+pub use datasets::{DataError, DatasetKind, DatasetSize, DatasetSummary, Draw, FoundDataset, Put};
 pub use history::{Past, Recalled};
 pub use inspect::Inspection;
 pub use name::SessionName;
+pub use news::{Listener, News};
 pub use once::{Claim, Claimed, KeyError, Outcome};
 pub use preset::{PRESETS, Preset};
 pub use record::{Asked, Branch, Kind, Note};
-pub use registry::{Created, Registry, RegistryError, SessionSummary};
+pub use registry::{Created, Registry, RegistryError, SessionSummary, Standing};
 pub use replay::{Happened, ReplayError};
 pub use services::{Machine, ThisMachine};
 pub use session::{Live, Session, SessionError, Terms};
-pub use training::{
-    Ended, Pace, Plan, Reason, RunLength, RunState, Seen, TrainData, TrainError, TrainRequest, Training, Until, View, Watch,
-};
 pub use subject::{BatchPart, Data, Detail, PassRequest, Subject, SubjectError, SubjectSpec, answerable};
+pub use training::{
+    Ended, Pace, Plan, Reason, RunLength, RunState, Seen, TrainData, TrainError, TrainRequest, Training, Until, View,
+    Watch,
+};

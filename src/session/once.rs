@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::cbor::{Bytes, from_cbor, to_cbor};
+use super::datasets::{DatasetSize, Put};
 use super::services::Services;
 use crate::store::{Change, Commit, CommitError, Conflict, Digest, KeyEntry, StoreError};
 
@@ -62,7 +63,18 @@ pub enum Outcome {
         /// The run
         run: Bytes,
     },
-    /// It deleted a session.
+    /// It put a dataset under a name.
+    Kept {
+        /// The name
+        name: String,
+        /// How large it is
+        size: DatasetSize,
+        /// The hash of its content
+        hash: Bytes,
+        /// Whether it was there already
+        put: Put,
+    },
+    /// It deleted a session or a dataset.
     Deleted,
     /// It was refused.
     Refused {

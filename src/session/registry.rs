@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use thiserror::Error;
 
 use super::SessionName;
@@ -11,15 +12,15 @@ use super::compute::Compute;
 use super::dataset::DataCache;
 use super::history::creation;
 use super::once::{Claim, Claimed, KeyError, Running, TENANT};
-use super::replay::{Replay, ReplayError, check_arithmetic, whole_entry};
+use super::replay::{CHANGED, Replay, ReplayError, check_arithmetic, whole_entry};
 use super::services::{Machine, Services};
 use super::session::{Live, Session, SessionError};
 use super::subject::Subject;
 use super::training::Trainings;
 use crate::engine::model::ModelError;
 use crate::engine::state::StateHash;
-use crate::limits::Limits;
-use crate::store::{Digest, Head, Log, LogId, Sharing, Store, StoreError};
+use crate::limits::{LISTED_AT_ONCE, Limits};
+use crate::store::{Digest, EntryHead, Head, Log, LogId, Sharing, Store, StoreError};
 
 /// All sessions of a server, and what they share.
 #[derive(Clone)]
@@ -57,6 +58,12 @@ impl From<StoreError> for RegistryError {
     }
 }
 
+impl From<ReplayError> for RegistryError {
+    fn from(error: ReplayError) -> Self {
+        Self::Session(error.into())
+    }
+}
+
 impl From<SessionError> for RegistryError {
     fn from(error: SessionError) -> Self {
         Self::Session(error)
@@ -67,6 +74,12 @@ impl From<SessionError> for RegistryError {
 pub struct SessionSummary {
     /// Its name
     pub name: SessionName,
+    /// Where it stands, or what is wrong with its log
+    pub standing: Result<Standing, ReplayError>,
+}
+
+/// Where a session stands.
+pub struct Standing {
     /// Its step
     pub step: u64,
     /// Its state's hash
@@ -189,7 +202,7 @@ impl Registry {
     }
 
     async fn read(&self, name: &SessionName, head: Head) -> Result<Session, RegistryError> {
-        let subject = self.subject(&head.log).await?;
+        let subject = self.subject(&head.log).await.map_err(SessionError::from)?;
         let replay = Replay { services: &self.services, subject: &subject, log: &head.log };
         let live = replay.at(head.entry.last).await.map_err(SessionError::from)?;
         // A branch that has no step of its own stands where the other one stood.
@@ -204,17 +217,16 @@ impl Registry {
     }
 
     /// What a log's creation record makes.
-    async fn subject(&self, log: &Log) -> Result<Arc<Subject>, RegistryError> {
-        let wrong = |what: &str| SessionError::from(ReplayError::damaged(&log.name, 0, what));
-        let entry = whole_entry(&*self.services.store, log, 0).await.map_err(SessionError::from)?;
-        let entry = entry.ok_or(SessionError::Replay(ReplayError::Gone))?;
+    async fn subject(&self, log: &Log) -> Result<Arc<Subject>, ReplayError> {
+        let wrong = |what: &str| ReplayError::damaged(&log.name, 0, what);
+        let entry = whole_entry(&*self.services.store, log, 0).await?.ok_or(ReplayError::Gone)?;
         let creation = creation(&entry).map_err(|what| wrong(&what))?;
         check_arithmetic(creation.arithmetic).map_err(|what| wrong(&what))?;
         // The name that it is found by stands outside its entries.
         if creation.name != log.name {
-            return Err(wrong(&format!("it was made under the name {:?}", creation.name)).into());
+            return Err(wrong(&format!("it was made under the name {:?}", creation.name)));
         }
-        let subject = Subject::new(creation.spec(), &self.services.limits);
+        let subject = Subject::new(creation.spec(), &self.services.limits.for_the_past());
         Ok(Arc::new(subject.map_err(|error| wrong(&error.to_string()))?))
     }
 
@@ -228,7 +240,29 @@ impl Registry {
         let mut found = self.services.store.list(TENANT, after, limit + 1).await?;
         let more = found.len() > limit;
         found.truncate(limit);
-        Ok((found.iter().filter_map(summary).collect(), more))
+        let read = stream::iter(found).map(|head| self.summary(head)).buffered(LISTED_AT_ONCE);
+        Ok((read.try_collect::<Vec<_>>().await?.into_iter().flatten().collect(), more))
+    }
+
+    /// A line of the listing. Its entries are read whole: what has changed in them shows only by their hashes.
+    async fn summary(&self, Head { log, entry: head }: Head) -> Result<Option<SessionSummary>, RegistryError> {
+        let Ok(name) = SessionName::parse(&log.name) else { return Ok(None) };
+        let standing = match self.standing(&log, &head).await {
+            Err(ReplayError::Gone) => return Ok(None),
+            Err(ReplayError::Store(error)) => return Err(error.into()),
+            standing => standing,
+        };
+        Ok(Some(SessionSummary { name, standing }))
+    }
+
+    async fn standing(&self, log: &Log, head: &EntryHead) -> Result<Standing, ReplayError> {
+        let entry = whole_entry(&*self.services.store, log, head.step).await?.ok_or(ReplayError::Gone)?;
+        if entry.head != *head {
+            return Err(ReplayError::damaged(&log.name, head.step, CHANGED));
+        }
+        let subject = self.subject(log).await?;
+        let state = StateHash::from_bytes(head.state);
+        Ok(Standing { step: head.last, state, parameters: subject.model().parameters() as u64 })
     }
 
     /// The right to answer a request under a key.
@@ -253,11 +287,4 @@ impl Registry {
             tokio::time::sleep(PAUSE).await;
         }
     }
-}
-
-/// A line of the listing; what the note does not say, the listing does not know.
-fn summary(head: &Head) -> Option<SessionSummary> {
-    let name = SessionName::parse(&head.log.name).ok()?;
-    let state = StateHash::from_bytes(head.entry.state);
-    Some(SessionSummary { name, step: head.entry.last, state, parameters: head.log.size })
 }

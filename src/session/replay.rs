@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::compute::{Length, Work};
 use super::apply::{Model, Ready, apply};
+use super::compute::{Length, Work};
 use super::record::Command;
 use super::services::Services;
 use super::session::Live;
@@ -243,7 +243,7 @@ impl Replay<'_> {
         entries: Vec<Entry>,
         until: u64,
     ) -> Result<(Live, Option<Happened>), ReplayError> {
-        let (subject, log, limits) = (Arc::clone(self.subject), log.clone(), self.services.limits.clone());
+        let (subject, log, limits) = (Arc::clone(self.subject), log.clone(), self.services.limits.for_the_past());
         let mut ready = Vec::with_capacity(entries.len());
         let mut long = false;
         for entry in entries {

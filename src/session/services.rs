@@ -7,7 +7,7 @@ use super::compute::Compute;
 use super::dataset::DataCache;
 use super::training::Trainings;
 use crate::limits::Limits;
-use crate::store::{CommitError, LogId, Owner, RunChange, Store, StoreError, RunTerms, Change, Commit};
+use crate::store::{Change, Commit, CommitError, LogId, Owner, RunChange, RunTerms, Store, StoreError};
 
 /// What the sessions of a server share.
 pub struct Services {

@@ -43,9 +43,14 @@ impl Api {
 
     /// With routes of the test's own, behind the product's layers.
     pub async fn with_routes(limits: Limits, more: Router<Arc<App>>) -> Self {
+        Self::of(App::new(limits), more).await
+    }
+
+    /// An app, with routes of the test's own.
+    pub async fn of(app: Arc<App>, more: Router<Arc<App>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let app = App::new(limits.clone());
+        let limits = app.limits().clone();
         let router = router_with(Arc::clone(&app), more);
         tokio::spawn(async move { serve(listener, router, &limits, pending()).await });
         Self { address, app, client: Client::new() }

@@ -1,6 +1,8 @@
 //! The promise that everything rests on: one order of every sum, correctly rounded functions, numbers that survive
 //! their way through JSON, and the random numbers of NumPy.
 
+use std::num::NonZeroUsize;
+
 use chainrule::engine::math;
 use chainrule::engine::matrix::{Kernel, Matrix, sum};
 use chainrule::engine::random::Stream;
@@ -30,18 +32,58 @@ fn pair() -> impl Strategy<Value = (Matrix, Matrix)> {
     })
 }
 
+/// Each sum by itself, in order.
+fn plain_product(left: &Matrix, right: &Matrix) -> Matrix {
+    Matrix::from_fn(left.rows(), right.columns(), |row, column| {
+        let mut total = left.at(row, 0) * right.at(0, column);
+        for i in 1..left.columns() {
+            total += left.at(row, i) * right.at(i, column);
+        }
+        total
+    })
+}
+
+/// The product by every kernel, on one thread and on three, of the operands as they lie and turned.
+fn products(left: &Matrix, right: &Matrix) -> Vec<(String, Matrix)> {
+    let (left_turned, right_turned) = (left.transposed(), right.transposed());
+    let mut products = vec![];
+    for kernel in Kernel::all() {
+        for threads in [1, 3].map(|threads| NonZeroUsize::new(threads).unwrap()) {
+            for (l, left) in [left.operand(), left_turned.operand().turned()].into_iter().enumerate() {
+                for (r, right) in [right.operand(), right_turned.operand().turned()].into_iter().enumerate() {
+                    let product = Matrix::product_by(left, right, kernel, threads);
+                    products.push((format!("{} on {threads} threads, turned {l} {r}", kernel.name()), product));
+                }
+            }
+        }
+    }
+    products
+}
+
 proptest! {
     #[test]
     fn every_kernel_gives_the_bits_of_a_plain_loop((left, right) in pair()) {
-        let plain = Matrix::from_fn(left.rows(), right.columns(), |row, column| {
-            let mut total = left.at(row, 0) * right.at(0, column);
-            for i in 1..left.columns() {
-                total += left.at(row, i) * right.at(i, column);
-            }
-            total
-        });
-        for kernel in Kernel::all() {
-            prop_assert_eq!(bits(&left.product_by(&right, kernel)), bits(&plain), "{:?}", kernel);
+        let plain = plain_product(&left, &right);
+        for (how, product) in products(&left, &right) {
+            prop_assert_eq!(bits(&product), bits(&plain), "{}", how);
+        }
+    }
+}
+
+/// Products of several blocks in every direction, with tiles cut short at each end.
+#[test]
+fn blocks_change_no_bit() {
+    let mut seed = 1_u64;
+    let mut draw = |_, _| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let exponent = i32::try_from(seed >> 58).unwrap() - 32;
+        f64::from(i32::try_from(seed >> 33).unwrap() - (1 << 30)) * 2.0_f64.powi(exponent)
+    };
+    for (n, k, m) in [(203, 517, 37), (9, 300, 1_041), (1, 600, 530), (101, 1, 523), (97, 257, 513)] {
+        let (left, right) = (Matrix::from_fn(n, k, &mut draw), Matrix::from_fn(k, m, &mut draw));
+        let plain = plain_product(&left, &right);
+        for (how, product) in products(&left, &right) {
+            assert!(bits(&product) == bits(&plain), "{n} × {k} × {m}, {how}");
         }
     }
 }
@@ -57,9 +99,10 @@ fn this_machine_tries_every_kernel_it_has() {
 fn a_sum_starts_from_its_first_term() {
     assert_eq!(sum([-0.0]).to_bits(), (-0.0_f64).to_bits());
     let negative_zero = Matrix::new(1, 1, vec![-0.0]);
-    for kernel in Kernel::all() {
-        let product = negative_zero.product_by(&Matrix::new(1, 9, vec![1.0; 9]), kernel);
-        assert_eq!(bits(&product), [(-0.0_f64).to_bits(); 9], "{kernel:?}");
+    for columns in [9, 3_000] {
+        for (how, product) in products(&negative_zero, &Matrix::new(1, columns, vec![1.0; columns])) {
+            assert_eq!(bits(&product), vec![(-0.0_f64).to_bits(); columns], "{how}");
+        }
     }
     assert_eq!(Matrix::new(2, 1, vec![-0.0, -0.0]).column_sums()[0].to_bits(), (-0.0_f64).to_bits());
 }
@@ -70,9 +113,11 @@ fn a_product_is_rounded_before_it_is_added() {
     // fused multiply-add.
     let x = 1.0 + 2.0_f64.powi(-27);
     let left = Matrix::new(1, 2, vec![-(1.0 + 2.0_f64.powi(-26)), x]);
-    let right = Matrix::from_fn(2, 8, |row, _| if row == 0 { 1.0 } else { x });
-    for kernel in Kernel::all() {
-        assert_eq!(left.product_by(&right, kernel).values(), [0.0; 8], "{kernel:?}");
+    for columns in [8, 2_000] {
+        let right = Matrix::from_fn(2, columns, |row, _| if row == 0 { 1.0 } else { x });
+        for (how, product) in products(&left, &right) {
+            assert_eq!(product.values(), vec![0.0; columns], "{how}");
+        }
     }
 }
 

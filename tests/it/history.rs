@@ -1,6 +1,12 @@
 //! The log is the session: any step again as the bytes that it was answered with, going back, branches, comparing.
 
+use std::sync::Arc;
+
+use axum::Router;
+use chainrule::http::App;
 use chainrule::limits::Limits;
+use chainrule::session::ThisMachine;
+use chainrule::store::{MemoryStore, Store};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -275,4 +281,31 @@ async fn a_branch_of_a_branch_has_what_it_shares_and_no_more(#[case] limits: Lim
         let recalled = api.get(&format!("{}/steps/{}", path("twig"), step + 1)).await;
         assert_eq!(&recalled.text, answer, "step {}", step + 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_accepted_once_is_served_under_lower_limits() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(1 << 20));
+    let over = |limits| App::over(limits, Arc::clone(&store), Arc::new(ThisMachine));
+    let before = Api::of(over(Limits::default()), Router::new()).await;
+    before.put("/v1/sessions/rich", rich().to_string()).await.expect(201);
+    let step = before.post("/v1/sessions/rich/step", rich_batch(1)).await;
+    let low = Limits {
+        units: 3,
+        parameters: 9,
+        layers: 1,
+        examples: 1,
+        multiply_adds: 1,
+        pass_numbers: 1,
+        ..Limits::default()
+    };
+    let after = Api::of(over(low), Router::new()).await;
+    for path in ["", "/steps/0", "/steps", "/weights"] {
+        let path = format!("/v1/sessions/rich{path}");
+        assert_eq!(after.get(&path).await.expect(200), before.get(&path).await.expect(200), "{path}");
+    }
+    assert_eq!(after.get("/v1/sessions/rich/steps/1").await.text, step.text);
+    // But no more of it.
+    after.post("/v1/sessions/rich/step", rich_batch(2)).await.expect(422);
+    after.put("/v1/sessions/richer", rich().to_string()).await.expect(422);
 }

@@ -5,12 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room, or a file of the top level, and the rooms it may name. `limits` is open to all.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("engine", &[]),
     ("store", &[]),
     ("insight", &["engine"]),
     ("session", &["engine", "store"]),
-    ("http", &["engine", "insight", "session", "store"]),
+    ("exchange", &["engine"]),
+    ("page", &[]),
+    ("http", &["engine", "exchange", "insight", "session", "store", "page"]),
     ("limits", &[]),
     ("lib", &[]),
     ("config", &[]),

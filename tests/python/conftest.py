@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 import requests
+from selenium.webdriver import Chrome
 
+from browser import DESKTOP, Page, start
 from recheck import parse
 
 START_SECONDS = 30
@@ -113,3 +115,19 @@ def end(process: subprocess.Popen) -> None:
         raise RuntimeError(f"the server did not stop within {STOP_SECONDS} seconds of being asked to") from None
     finally:
         process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def driver() -> Iterator[Chrome]:
+    driver = start()
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(driver: Chrome, server: Client) -> Iterator[Page]:
+    """The page on a desktop in daylight; after each test nothing may have gone wrong behind the screen."""
+    page = Page(driver, server.base_url)
+    page.look(DESKTOP, "light")
+    yield page
+    page.assert_clean()

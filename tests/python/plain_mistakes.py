@@ -17,7 +17,8 @@ class Wrong:
     # In the place of f'(a): "one", "at_h", "h"; "told" where the derivative itself is said to be that.
     slope: str | None = None
     told: bool = False
-    early: bool = False
+    # "weights" (those of dense layers and shortcuts), "all" (the scales of normalizations too)
+    early: str | None = None
     rate: Callable[[float], float] = lambda rate: rate
     # Of "loss" and "errors".
     doubled: tuple[str, ...] = ()
@@ -60,7 +61,7 @@ WAYS: dict[str, list[Wrong]] = {
     "slope_forgotten": slopes("one"),
     "slope_at_outputs": slopes("at_h"),
     "slope_is_activation": slopes("h"),
-    "updated_before_blame": [Wrong(early=True)],
+    "updated_before_blame": [Wrong(early="weights"), Wrong(early="all")],
     "learning_rate_forgotten": [Wrong(rate=lambda _: 1.0)],
     "learning_rate_twice": [Wrong(rate=lambda rate: rate * rate)],
     "half_forgotten": [Wrong(doubled=("loss",)), Wrong(doubled=("errors",)), Wrong(doubled=("loss", "errors"))],

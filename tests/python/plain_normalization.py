@@ -35,7 +35,7 @@ def normalization_down(up: Up, errors: Matrix, current: Pass) -> Down:
         "gamma": current.gradient_of_units(layer, times(errors, normalized)),
         "beta": current.gradient_of_units(layer, errors),
     }
-    of_normalized = times(errors, in_rows(errors, layer.parameters["gamma"]))
+    of_normalized = times(errors, in_rows(errors, current.scales_on_the_way_down(layer, gradients)))
     told: dict = {"errors": errors, "normalized_errors": of_normalized}
     groups = list(zip(in_groups(layer, of_normalized), in_groups(layer, normalized), strict=True))
     if has_own_statistics(layer, current):

@@ -68,6 +68,9 @@ class Pass:
         sign = 1.0 if self.wrong.flipped == "gradients" and self.here(layer) else -1.0
         return scaled(sums, sign / count)
 
+    def scales_on_the_way_down(self, layer: Layer, gradients: dict) -> list[float]:
+        return (self.learned(layer, gradients) if self.wrong.early == "all" else layer).parameters["gamma"]
+
     def gradient_of_weights(self, layer: Layer, x: Matrix, blame: Matrix) -> Matrix:
         gradient = self.uphill(layer, product(turned(x), blame))
         return turned_if_square(gradient, self.wrong.transposed == "read")

@@ -32,7 +32,7 @@ class Batch:
 def step(network: Network, batch: Batch, wrong: Wrong = RIGHT) -> tuple[dict, Network]:
     """All numbers of a step, and the network after it."""
     # Whoever updates too early clips as in a step without that mistake.
-    in_time = replace(wrong, early=False)
+    in_time = replace(wrong, early=None)
     early_clip = clip_of(network.optimizer, passes(network, batch, in_time)[1]) if wrong.early else None
     ups, downs = passes(network, batch, wrong, early_clip)
     clip = clip_of(network.optimizer, downs)

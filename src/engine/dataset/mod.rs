@@ -13,7 +13,7 @@ use thiserror::Error;
 
 pub use generate::{Generator, NOISE_MAX};
 pub use order::Order;
-pub use real::REAL;
+pub use real::{REAL, Real};
 
 use super::matrix::Matrix;
 use crate::limits::Limits;
@@ -36,7 +36,8 @@ pub struct Columns {
     pub targets: Vec<String>,
 }
 
-/// A dataset with what there is to say about it.
+/// What there is to say about a dataset.
+#[derive(Clone, Copy, Debug)]
 pub struct Described {
     /// The name on the wire
     pub name: &'static str,

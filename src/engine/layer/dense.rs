@@ -143,11 +143,14 @@ impl DenseForward {
         let deltas = &blamed.deltas;
         let mean_uphill = mean_uphill(deltas.rows());
         let mut gradients = self.parameters.map(|parameter, _| match parameter {
-            ParameterName::Weights => Tensor::Matrix(inputs.transposed().product(deltas).map(&mean_uphill)),
+            ParameterName::Weights => {
+                Tensor::Matrix(Matrix::product_of(inputs.operand().turned(), deltas.operand()).map(&mean_uphill))
+            }
             _ => Tensor::Vector(deltas.column_sums().into_iter().map(&mean_uphill).collect()),
         });
         tap.gradients(&mut gradients);
-        let passed = (below == Below::Waits).then(|| Arc::new(deltas.product(&self.parameters.weights().transposed())));
+        let passed = (below == Below::Waits)
+            .then(|| Arc::new(Matrix::product_of(deltas.operand(), self.parameters.weights().operand().turned())));
         let backward = DenseBackward {
             name: self.name.clone(),
             kind: LayerKind::Dense,

@@ -221,6 +221,6 @@ pub fn descend(
 /// The mean over a batch of what points downhill, turned uphill. Not −sum: where nothing has influence the gradient
 /// is 0, not −0.
 #[allow(clippy::cast_precision_loss, reason = "examples are limited far below 2^53")]
-fn mean_uphill(examples: usize) -> impl Fn(f64) -> f64 {
+pub fn mean_uphill(examples: usize) -> impl Fn(f64) -> f64 {
     move |sum| 0.0 - sum / examples as f64
 }

@@ -147,7 +147,9 @@ impl ResidualForward {
         let (layers, passed) = descend(&self.layers, inputs, Arc::clone(&errors), Below::Waits, tap);
         let mut gradients = self.parameters.as_ref().map(|parameters| {
             let mean_uphill = mean_uphill(errors.rows());
-            parameters.map(|_, _| Tensor::Matrix(inputs.transposed().product(&errors).map(&mean_uphill)))
+            parameters.map(|_, _| {
+                Tensor::Matrix(Matrix::product_of(inputs.operand().turned(), errors.operand()).map(&mean_uphill))
+            })
         });
         if let Some(gradients) = &mut gradients {
             tap.gradients(gradients);
@@ -155,7 +157,7 @@ impl ResidualForward {
         let mut branch_errors = passed.unwrap_or_else(|| Arc::clone(&errors));
         tap.shared("branch_errors", &mut branch_errors);
         let mut shortcut_errors = match &self.parameters {
-            Some(parameters) => Arc::new(errors.product(&parameters.weights().transposed())),
+            Some(parameters) => Arc::new(Matrix::product_of(errors.operand(), parameters.weights().operand().turned())),
             None => Arc::clone(&errors),
         };
         tap.shared("shortcut_errors", &mut shortcut_errors);

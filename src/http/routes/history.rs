@@ -241,7 +241,8 @@ pub enum RecalledAnswer {
 }
 
 impl StepEntry {
-    fn of(past: Past) -> Self {
+    /// Of the history.
+    pub fn of(past: Past) -> Self {
         let Past { step, note, state, at } = past;
         let Asked { examples, mode, learning_rate, trace, layers, to, from } = note.asked;
         let from = from.map(|from| BranchView { session: from.session, at: from.at });

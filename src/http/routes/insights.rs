@@ -202,7 +202,7 @@ pub async fn check_gradients(
 ) -> Result<Response, Problem> {
     let session = app.registry.session(&session_name(&name)?).await?;
     let request = batch(body.inputs, body.targets, body.mode)?;
-    let seed = into_seed(body.seed)?.value();
+    let seed = into_seed(body.seed, "/seed")?.value();
     let most = app.limits().checked_parameters as u64;
     let sample = body.sample.unwrap_or(most);
     if sample == 0 || sample > most {

@@ -1,6 +1,7 @@
 //! One resource a file, types above handlers.
 
 pub mod branches;
+pub mod datasets;
 pub mod explain;
 pub mod grade;
 pub mod history;
@@ -11,5 +12,6 @@ pub mod presets;
 pub mod problems;
 pub mod sessions;
 pub mod telephone;
+pub mod training;
 pub mod weights;
 pub mod what_if;

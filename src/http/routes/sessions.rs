@@ -72,15 +72,22 @@ pub struct SessionEntry {
     /// The session's name
     #[schema(value_type = schema::Name)]
     name: SessionName,
-    /// Changes made since the session's creation
-    #[schema(value_type = schema::Count)]
-    step: u64,
+    /// Changes made since its creation; left out where its log is damaged, like what follows
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Count, required = false)]
+    step: Option<u64>,
     /// The hash of all its parameters
-    #[schema(value_type = schema::StateHash)]
-    state: StateHash,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::StateHash, required = false)]
+    state: Option<StateHash>,
     /// The number of its parameters
-    #[schema(value_type = schema::Count)]
-    parameters: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Count, required = false)]
+    parameters: Option<u64>,
+    /// What is wrong with its log, where it is damaged: then no number of the session is served
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Prose, required = false)]
+    damaged: Option<String>,
 }
 
 /// Which page of a listing.
@@ -198,8 +205,16 @@ pub async fn list(State(app): State<Arc<App>>, Query(page): Query<Page>) -> Resu
     let after = after.map_err(|error| Problem::new(Code::InvalidName, format!("the query's after: {error}")))?;
     let (found, more) = app.registry.list(after.as_ref(), limit).await?;
     let next = if more { found.last().map(|session| session.name.clone()) } else { None };
-    let entry = |SessionSummary { name, step, state, parameters }| SessionEntry { name, step, state, parameters };
     Ok(json::answer(StatusCode::OK, &SessionList { sessions: found.into_iter().map(entry).collect(), next }))
+}
+
+fn entry(SessionSummary { name, standing }: SessionSummary) -> SessionEntry {
+    let (standing, damaged) = match standing {
+        Ok(standing) => (Some(standing), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let (step, state) = (standing.as_ref().map(|at| at.step), standing.as_ref().map(|at| at.state));
+    SessionEntry { name, step, state, parameters: standing.map(|at| at.parameters), damaged }
 }
 
 /// Entries of a page, within what a page may have.

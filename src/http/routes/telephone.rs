@@ -130,7 +130,7 @@ impl DepthBody {
         };
         let depth = within("depth", self.depth, 2, TELEPHONE_DEPTH)?;
         let width = within("width", self.width.unwrap_or(16), 1, TELEPHONE_WIDTH)?;
-        let seed = into_seed(self.seed)?;
+        let seed = into_seed(self.seed, "/seed")?;
         let variants = self.variants.unwrap_or_else(|| Variant::ALL.to_vec());
         if variants.is_empty() || variants.len() > Variant::ALL.len() {
             let detail = format!("1 to {} variants are played, not {}", Variant::ALL.len(), variants.len());

@@ -75,7 +75,7 @@ impl SessionBody {
             network: network.into_spec()?,
             loss: self.loss.unwrap_or(Loss::HalfSquaredError),
             optimizer: self.optimizer.unwrap_or_default().into_optimizer()?,
-            seed: into_seed(self.seed)?,
+            seed: into_seed(self.seed, "/seed")?,
         };
         Ok(SubjectSpec { model, data: None })
     }
@@ -89,10 +89,10 @@ impl NetworkBody {
 }
 
 /// A seed, 0 if there is none, where the number can be one.
-pub fn into_seed(seed: Option<u64>) -> Result<Seed, Fault> {
+pub fn into_seed(seed: Option<u64>, pointer: &str) -> Result<Seed, Fault> {
     Seed::new(seed.unwrap_or_default()).ok_or_else(|| {
         let detail = format!("a seed is at most {SEED_MAX}, the largest integer that every JSON reader keeps");
-        Fault::new("/seed", Code::NumberOutOfRange, detail)
+        Fault::new(pointer, Code::NumberOutOfRange, detail)
     })
 }
 
@@ -102,7 +102,7 @@ fn count(size: u64) -> usize {
 }
 
 /// A setting of something else would be lost: the first field that is given and that this kind does not take.
-fn check_settings(at: &str, kind: &str, takes: &[&str], given: &[(&str, bool)]) -> Result<(), Fault> {
+pub fn check_settings(at: &str, kind: &str, takes: &[&str], given: &[(&str, bool)]) -> Result<(), Fault> {
     match given.iter().find(|(field, given)| *given && !takes.contains(field)) {
         None => Ok(()),
         Some((field, _)) => {
@@ -117,7 +117,7 @@ fn check_settings(at: &str, kind: &str, takes: &[&str], given: &[(&str, bool)]) 
 }
 
 /// A setting that lies in its range, or the default.
-fn setting(
+pub fn setting(
     at: &str,
     field: &str,
     value: Option<f64>,

@@ -23,8 +23,8 @@ pub(super) struct Spot<'a> {
     pub name: Vec<&'static str>,
     /// The layer, counted from below at every level, and the layer itself
     pub layer: Option<(Vec<usize>, &'a NamedLayer)>,
-    /// The layers right above it at its own level, from below
-    above: &'a [NamedLayer],
+    /// The layers above it at its own level, and around it at each level further out, from below
+    above: Vec<&'a [NamedLayer]>,
     /// Whether it belongs to the outputs: to the last dense layer, or to what stands above that, or around it
     pub output: bool,
     /// Whether it belongs to the layer that the loss looks at
@@ -117,13 +117,13 @@ fn spot<'a>(place: &Place, layers: &'a [NamedLayer], last_dense: &[usize]) -> Sp
     let section = names.first().copied().unwrap_or_default();
     let indices = place.layer_indices();
     let mut found: Option<(Vec<usize>, &NamedLayer)> = None;
-    let (mut level, mut above) = (layers, &layers[..0]);
+    let (mut level, mut above) = (layers, vec![]);
     for &index in &indices {
         // The way down and the update list layers from the top.
         let from_below = if section == "forward" { index } else { level.len() - 1 - index };
         let path = found.map(|(path, _)| path).unwrap_or_default();
         found = Some((path.into_iter().chain([from_below]).collect(), &level[from_below]));
-        above = &level[from_below + 1..];
+        above.insert(0, &level[from_below + 1..]);
         level = level[from_below].layer.inner();
     }
     let name = names.iter().skip(1 + indices.len()).copied().collect();
@@ -145,8 +145,9 @@ impl Spot<'_> {
     pub fn activation(&self) -> Option<Activation> {
         match &self.layer.as_ref()?.1.layer {
             Layer::Dense(dense) => {
+                let above = self.above.iter().copied().flatten();
                 let mut before_the_next =
-                    self.above.iter().take_while(|named| !matches!(named.layer, Layer::Dense(_) | Layer::Residual(_)));
+                    above.take_while(|named| !matches!(named.layer, Layer::Dense(_) | Layer::Residual(_)));
                 let elsewhere = before_the_next.any(|named| matches!(named.layer, Layer::Activation(_)));
                 let activation = dense.activation();
                 (activation != Activation::Linear || !elsewhere).then_some(activation)
@@ -162,7 +163,7 @@ impl Spot<'_> {
         let is_dense = |layer: &NamedLayer| layer.layer.kind() == LayerKind::Dense;
         let (index, outer) = path.split_last()?;
         match self.name[..] {
-            ["errors"] if self.above.first().is_some_and(is_dense) => {
+            ["errors"] if self.above.first().and_then(|above| above.first()).is_some_and(is_dense) => {
                 Some(Crossed { layer: [outer, &[index + 1]].concat(), deltas: "deltas" })
             }
             ["branch_errors"] if named.layer.inner().first().is_some_and(is_dense) => {
@@ -179,7 +180,7 @@ impl Spot<'_> {
     /// Whether a mistake may look at it later; all else need not be kept.
     fn is_looked_at(&self) -> bool {
         match (self.section, &self.name[..]) {
-            ("forward", name) => matches!(name, ["inputs" | "outputs"] | ["parameters", ..]),
+            ("forward", name) => matches!(name, ["inputs" | "outputs" | "normalized"] | ["parameters", ..]),
             ("backward", name) => matches!(name, ["errors" | "deltas"] | ["gradients", ..]),
             ("update", name) => matches!(name, [_, _, "clipped" | "decayed"] | [_, _, "state", "after", _]),
             _ => false,

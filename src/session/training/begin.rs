@@ -14,9 +14,7 @@ use super::super::replay::ReplayError;
 use super::super::session::{Session, SessionError, Terms, as_a_whole};
 use super::super::subject::{Subject, SubjectError};
 use super::task::change;
-use super::{
-    Kept, Plan, RunLength, RunState, Status, TrainData, TrainError, TrainRequest, Training,
-};
+use super::{Kept, Plan, RunLength, RunState, Status, TrainData, TrainError, TrainRequest, Training};
 use crate::engine::cost::Extent;
 use crate::engine::dataset::split::{Parted, Split};
 use crate::engine::dataset::{Columns, Dataset};
@@ -150,12 +148,12 @@ fn prepare(subject: &Subject, request: &TrainRequest, limits: &Limits) -> Result
         schedule: request.schedule,
     };
     let whole = course.course(&parted);
-    let steps = match request.length {
-        RunLength::Steps(steps) => steps,
-        RunLength::Epochs(epochs) => epochs.saturating_mul(whole.epoch_steps()),
+    let (field, steps) = match request.length {
+        RunLength::Steps(steps) => ("steps", steps),
+        RunLength::Epochs(epochs) => ("epochs", epochs.saturating_mul(whole.epoch_steps())),
     };
     if steps > RUN_STEPS {
-        return Err(TrainError::TooManySteps { steps, limit: RUN_STEPS }.into());
+        return Err(TrainError::TooManySteps { field, steps, limit: RUN_STEPS }.into());
     }
     if let Some(Schedule::Cosine { steps: end @ 0, .. }) = &mut course.schedule {
         *end = steps;
@@ -163,7 +161,8 @@ fn prepare(subject: &Subject, request: &TrainRequest, limits: &Limits) -> Result
     // A batch of one is met where every one is such, or where the first epoch comes to its end.
     let batch = whole.batch;
     let meets_one = batch == 1 || (whole.last_batch() == 1 && steps >= whole.epoch_steps());
-    let normalization = subject.model().all_layers().into_iter().find(|named| named.layer.kind() == LayerKind::BatchNorm);
+    let normalization =
+        subject.model().all_layers().into_iter().find(|named| named.layer.kind() == LayerKind::BatchNorm);
     if let Some(named) = normalization.filter(|_| meets_one) {
         return Err(TrainError::LastBatchOfOne { layer: named.name.clone(), rows, batch }.into());
     }

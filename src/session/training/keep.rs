@@ -1,9 +1,10 @@
 //! The runs that this server is at work on, and those that are left behind by one that is gone.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::super::cbor::from_cbor;
@@ -14,11 +15,16 @@ use super::{Kept, Training};
 use crate::store::{CommitError, LogId, Run, RunChange, Sharing};
 
 /// The runs that this server is at work on.
-#[derive(Default)]
 pub struct Trainings {
     /// A std lock: it is held to look, add or remove, never across an await.
     held: Mutex<HashMap<LogId, Arc<Training>>>,
-    stopping: AtomicBool,
+    stopping: watch::Sender<bool>,
+}
+
+impl Default for Trainings {
+    fn default() -> Self {
+        Self { held: Mutex::default(), stopping: watch::channel(false).0 }
+    }
 }
 
 impl Trainings {
@@ -36,7 +42,13 @@ impl Trainings {
     }
 
     pub(super) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
+        *self.stopping.borrow()
+    }
+
+    /// Completes when the server stops.
+    pub(in crate::session) async fn stopped(&self) {
+        // The sender lives as long as whoever waits here.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<LogId, Arc<Training>>> {
@@ -84,7 +96,7 @@ impl Registry {
     /// Lets go of all runs after what is being computed now, so that others take them up at once.
     pub async fn stop_training(&self) {
         let trainings = &self.services.trainings;
-        trainings.stopping.store(true, Ordering::Release);
+        trainings.stopping.send_replace(true);
         let until = Instant::now() + self.services.limits.stop_timeout;
         while !trainings.held().is_empty() && Instant::now() < until {
             sleep(std::time::Duration::from_millis(10)).await;

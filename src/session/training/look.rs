@@ -13,7 +13,7 @@ use super::super::record::Command;
 use super::super::session::{Session, SessionError};
 use super::task::change;
 use super::{Ended, Kept, Pace, Plan, Reason, RunState, Status, Training};
-use crate::engine::dataset::split::Scaling;
+use crate::engine::dataset::split::Parted;
 use crate::engine::pass::PassError;
 use crate::store::{CommitError, Run, RunChange};
 
@@ -144,12 +144,9 @@ impl Session {
         Ok(Watch { session: Arc::clone(self), run: view.plan.run, own, told: view.step })
     }
 
-    /// What a run's inputs were standardized with.
-    pub async fn scaling(&self, plan: &Plan) -> Result<Option<Scaling>, SessionError> {
-        if !plan.course.standardize {
-            return Ok(None);
-        }
-        Ok(self.services.data.parted(&self.services, &plan.course).await?.scaling.clone())
+    /// The rows that a run learns from, as it parted them.
+    pub async fn parted(&self, plan: &Plan) -> Result<Arc<Parted>, SessionError> {
+        Ok(self.services.data.parted(&self.services, &plan.course).await?)
     }
 
     /// Why a run could not go on: the step that it did not make, tried once more.
@@ -158,7 +155,7 @@ impl Session {
             return Ok(None);
         }
         let live = self.replay().at(ended.step).await?;
-        let parted = self.services.data.parted(&self.services, &plan.course).await?;
+        let parted = self.parted(plan).await?;
         let course = plan.course.course(&parted);
         let (subject, done) = (Arc::clone(&self.subject), ended.step - plan.from);
         let tried = move || course.batches().at(done).step(subject.model(), live.state()).err();
@@ -199,19 +196,32 @@ impl Watch {
                         Err(_) => {}
                     },
                     over = status.wait_for(|status| status.state != RunState::Running) => {
-                        let _ = over.is_ok();
-                        return Ok(Seen::Over(Box::new(training.view(&self.session))));
+                        let over = over.map_or(RunState::Interrupted, |status| status.state);
+                        if over != RunState::Interrupted || self.session.services.trainings.is_stopping() {
+                            return Ok(Seen::Over(Box::new(training.view(&self.session))));
+                        }
+                        break;
                     }
                     () = sleep(SILENCE) => return Ok(Seen::Silence),
                 }
             }
+            // Another server has it, or will have.
+            self.own = None;
         }
         let until = Instant::now() + SILENCE;
+        let patience = 3 * self.session.services.limits.run_lease;
+        let mut left = None;
         loop {
             self.session.doubt();
             self.session.follow(None).await?;
             let view = self.session.training().await?;
-            if view.plan.run != self.run || view.state != RunState::Running {
+            let is_left = view.plan.run == self.run && view.state == RunState::Interrupted;
+            let since = *left.get_or_insert_with(Instant::now);
+            if !is_left {
+                left = None;
+            }
+            let goes_on = view.state == RunState::Running || is_left && since.elapsed() < patience;
+            if view.plan.run != self.run || !goes_on {
                 return Ok(Seen::Over(Box::new(view)));
             }
             if let Some(progress) = view.progress.filter(|progress| progress.step > self.told) {
@@ -223,6 +233,11 @@ impl Watch {
             }
             sleep(LOOK).await;
         }
+    }
+
+    /// The run that is seen.
+    pub fn run(&self) -> RunId {
+        self.run
     }
 
     /// How it ended, or that nobody is at work on it any more.

@@ -214,7 +214,7 @@ pub enum TrainError {
     #[error("{0}")]
     Dataset(#[from] crate::engine::dataset::DatasetError),
     #[error("a run has at most {limit} steps, and this one has {steps}")]
-    TooManySteps { steps: u64, limit: u64 },
+    TooManySteps { field: &'static str, steps: u64, limit: u64 },
     #[error(
         "layer {layer} takes mean and variance over the batch, and the last batch of {rows} rows by {batch} has one row; choose another batch_size"
     )]

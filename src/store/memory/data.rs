@@ -87,7 +87,8 @@ impl HeldData {
 
     /// Removes a blob that nothing names and nothing uses.
     fn sweep(&mut self, hash: Digest) -> usize {
-        let wanted = self.names.values().any(|name| name.hash == hash) || self.uses.iter().any(|(_, used)| *used == hash);
+        let wanted =
+            self.names.values().any(|name| name.hash == hash) || self.uses.iter().any(|(_, used)| *used == hash);
         if wanted { 0 } else { self.blobs.remove(&hash).map_or(0, |bytes| bytes.len() + OVERHEAD) }
     }
 }

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use self::data::HeldData;
 use self::run::HeldRun;
 use super::{
-    Change, Commit, CommitError, Conflict, DataChange, DataName, Digest, Entry, EntryHead, Head, KeyEntry, Log, LogId, Run, Sharing,
-    Store, StoreError,
+    Change, Commit, CommitError, Conflict, DataChange, DataName, Digest, Entry, EntryHead, Head, KeyEntry, Log, LogId,
+    Run, Sharing, Store, StoreError,
 };
 
 /// Logs in memory.
@@ -203,7 +203,6 @@ impl Store for MemoryStore {
 
     async fn close(&self) {}
 }
-
 
 fn entry_size(entry: &Entry) -> usize {
     entry.body.len() + entry.head.note.len() + OVERHEAD

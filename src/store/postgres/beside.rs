@@ -3,17 +3,15 @@
 //! A blob is removed by a statement of its own, which the foreign keys refuse where somebody begins to use the blob at
 //! that moment; then it stays.
 
+use sqlx::Postgres;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use sqlx::Postgres;
 
 use super::failure::Failure;
 use super::pool::Pool;
 use super::read::{exactly, get};
 use super::sql_limit;
-use crate::store::{
-    CommitError, Conflict, DataChange, DataName, Digest, LogId, Run, RunChange, RunTerms, StoreError,
-};
+use crate::store::{CommitError, Conflict, DataChange, DataName, Digest, LogId, Run, RunChange, RunTerms, StoreError};
 
 type Statement = Query<'static, Postgres, PgArguments>;
 

@@ -16,8 +16,8 @@ pub use self::open::ServerError;
 use self::open::Server;
 use self::pool::Pool;
 use super::{
-    Change, Commit, CommitError, DataName, Digest, Durability, Entry, EntryHead, Head, KeyEntry, Log, LogId, Run, Sharing,
-    Store, StoreError,
+    Change, Commit, CommitError, DataName, Digest, Durability, Entry, EntryHead, Head, KeyEntry, Log, LogId, Run,
+    Sharing, Store, StoreError,
 };
 use crate::limits;
 

@@ -3,8 +3,8 @@
 
 use sqlx::{Error, Row as _, SqliteConnection};
 
-use super::{beside, bulk};
 use super::rows::step;
+use super::{beside, bulk};
 use crate::store::{Change, Commit, Conflict, Entry, KeyEntry, Log, LogId};
 
 /// Does all of a commit, or says what stands in its way and does nothing.

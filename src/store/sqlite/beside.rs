@@ -91,10 +91,9 @@ pub(super) async fn run(
             "UPDATE runs SET until = ?4 WHERE log = ?1 AND open = 1 AND owner = ?2 AND ?3 IS NOT NULL AND ?5 IS NULL",
             None,
         ),
-        RunChange::LetGo => (
-            "UPDATE runs SET until = 0 WHERE log = ?1 AND open = 1 AND owner = ?2 AND ?3 <= ?4 AND ?5 IS NULL",
-            None,
-        ),
+        RunChange::LetGo => {
+            ("UPDATE runs SET until = 0 WHERE log = ?1 AND open = 1 AND owner = ?2 AND ?3 <= ?4 AND ?5 IS NULL", None)
+        }
         RunChange::Cancel => {
             ("UPDATE runs SET cancel = 1 WHERE log = ?1 AND open = 1 AND ?2 <> x'' AND ?3 <= ?4 AND ?5 IS NULL", None)
         }

@@ -28,8 +28,8 @@ use tokio::task::{AbortHandle, JoinHandle};
 pub use error::OpenError;
 
 use super::{
-    Change, Commit, CommitError, DataName, Digest, Durability, Entry, EntryHead, Head, KeyEntry, Log, LogId, Run, Sharing,
-    Store, StoreError,
+    Change, Commit, CommitError, DataName, Digest, Durability, Entry, EntryHead, Head, KeyEntry, Log, LogId, Run,
+    Sharing, Store, StoreError,
 };
 use error::of_reading;
 use open::Found;

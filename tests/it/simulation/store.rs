@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chainrule::store::{
-    Commit, CommitError, DataName, Digest, Entry, EntryHead, Head, KeyEntry, Log, LogId, MemoryStore, Run, Sharing, Store,
-    StoreError,
+    Commit, CommitError, DataName, Digest, Entry, EntryHead, Head, KeyEntry, Log, LogId, MemoryStore, Run, Sharing,
+    Store, StoreError,
 };
 use tokio::time::sleep;
 

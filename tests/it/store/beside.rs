@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chainrule::store::{Change, Commit, CommitError, Conflict, DataChange, DataName, LogId, RunChange, RunTerms, Store};
+use chainrule::store::{
+    Change, Commit, CommitError, Conflict, DataChange, DataName, LogId, RunChange, RunTerms, Store,
+};
 
 use super::made::{append, branch, conflicts, create, delete, fresh, log, only};
 

@@ -1,38 +1,77 @@
 //! Mistakes of the update: in how gradients become changes, and when.
 
 use super::{Scene, Way, replace, scale};
+use crate::engine::layer::mean_uphill;
 use crate::engine::matrix::Matrix;
 use crate::engine::name::LayerPath;
 use crate::engine::optimizer::{Algorithm, Before, Common, LearningRate, OptimizerKind};
 use crate::engine::pass::Pass;
-use crate::engine::tap::Tap;
+use crate::engine::tap::{Tap, ValuesMut};
 use crate::engine::tensor::{ParameterName, Tensor};
 use crate::insight::grade::imitation::{Seen, Spot, imitate, on_the_way_down};
 
+/// The weights of each layer, or all that blame goes through: the scales of normalizations too.
 pub(super) fn updated_before_blame<'s>(scene: &'s Scene<'s>) -> Vec<Way<'s>> {
-    let (model, state) = (scene.pass.model, scene.pass.state);
-    let own = model.optimizer();
-    let optimizer = scene.pass.learning_rate.map_or_else(|| own.clone(), |rate| own.with_learning_rate(rate));
-    let timestep = state.updates() + 1;
-    let clip = scene.clip;
-    vec![scene.imitate(move |spot, seen, values| {
-        let Some(crossed) = spot.crossed() else { return };
-        // The weights right above, whose deltas and gradients are known by now.
-        let below = |name| on_the_way_down(seen, model, &crossed.layer, name);
-        let (Some(deltas), Some(weights), Some(gradient)) =
-            (below(crossed.deltas), seen.up(&crossed.layer, "parameters/weights"), below("gradients/weights"))
-        else {
-            return;
-        };
-        let path = LayerPath::new(crossed.layer.iter().copied());
-        let Some(slots) = state.at(&path).and_then(|state| state.slots.get(ParameterName::Weights)) else { return };
-        let (parameter, gradient) = (Tensor::Matrix(weights.clone()), Tensor::Matrix(gradient.clone()));
-        let before = Before { parameter: &parameter, slots, gradient: &gradient };
-        let update = optimizer.update(&before, Common { timestep, clip }, &mut Tap::none());
-        if let Tensor::Matrix(after) = &*update.after {
-            replace(values, &deltas.product(&after.transposed()));
-        }
-    })]
+    let way = |scales: bool| {
+        scene.imitate(move |spot, seen, values| {
+            if spot.is("backward", &["normalized_errors"]) && scales {
+                through_the_scale_after(scene, spot, seen, values);
+            } else {
+                through_the_weights_after(scene, spot, seen, values);
+            }
+        })
+    };
+    vec![way(false), way(true)]
+}
+
+/// The errors below a layer's weights, whose deltas and gradients are known by now.
+fn through_the_weights_after(scene: &Scene, spot: &Spot, seen: &Seen, values: &mut ValuesMut) {
+    let Some(crossed) = spot.crossed() else { return };
+    let below = |name| on_the_way_down(seen, scene.pass.model, &crossed.layer, name);
+    let (Some(deltas), Some(weights), Some(gradient)) =
+        (below(crossed.deltas), seen.up(&crossed.layer, "parameters/weights"), below("gradients/weights"))
+    else {
+        return;
+    };
+    if let Some(after) = after(scene, &crossed.layer, ParameterName::Weights, weights, gradient.clone()) {
+        replace(values, &deltas.product(&after.transposed()));
+    }
+}
+
+/// What a normalization's errors become: γ comes first on its way down, and its gradient is the mean of −error·normalized.
+fn through_the_scale_after(scene: &Scene, spot: &Spot, seen: &Seen, values: &mut ValuesMut) {
+    let Some((layer, _)) = &spot.layer else { return };
+    let (Some(errors), Some(normalized), Some(gamma)) =
+        (seen.beside(spot, "errors"), seen.up(layer, "normalized"), seen.up(layer, "parameters/gamma"))
+    else {
+        return;
+    };
+    let uphill = mean_uphill(errors.rows());
+    let sums = errors.zip(normalized, |error, x| error * x).column_sums();
+    let gradient = Matrix::new(1, sums.len(), sums.into_iter().map(uphill).collect());
+    if let Some(gamma) = after(scene, layer, ParameterName::Gamma, gamma, gradient) {
+        replace(values, &errors.map_at(|(_, unit), error| error * gamma.at(0, unit)));
+    }
+}
+
+/// A layer's parameter after the step, vectors as one row.
+fn after(scene: &Scene, layer: &[usize], name: ParameterName, before: &Matrix, gradient: Matrix) -> Option<Matrix> {
+    let Scene { pass, clip, .. } = scene;
+    let own = pass.model.optimizer();
+    let optimizer = pass.learning_rate.map_or_else(|| own.clone(), |rate| own.with_learning_rate(rate));
+    let slots = pass.state.at(&LayerPath::new(layer.iter().copied()))?.slots.get(name)?;
+    let tensor = |values: Matrix| match name {
+        ParameterName::Weights => Tensor::Matrix(values),
+        _ => Tensor::Vector(values.values().to_vec()),
+    };
+    let (parameter, gradient) = (tensor(before.clone()), tensor(gradient));
+    let before = Before { parameter: &parameter, slots, gradient: &gradient };
+    let common = Common { timestep: pass.state.updates() + 1, clip: *clip };
+    let update = optimizer.update(&before, common, &mut Tap::none());
+    Some(match &*update.after {
+        Tensor::Matrix(after) => after.clone(),
+        Tensor::Vector(after) => Matrix::new(1, after.len(), after.clone()),
+    })
 }
 
 pub(super) fn with_learning_rate<'s>(scene: &'s Scene<'s>, rate: fn(f64) -> f64) -> Way<'s> {

@@ -4,12 +4,16 @@
 //! before it is added (no fused multiply-add). Vector instructions run across *different* sums, so that the
 //! order inside each one is untouched and every [`Kernel`] gives the same bits.
 
-use std::sync::LazyLock;
+mod product;
+
+use std::num::NonZeroUsize;
 
 use serde::de::{self, Deserialize, Deserializer};
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 
 use super::math::sqrt;
+use product::product;
+pub use product::{Kernel, Operand};
 
 /// A contiguous row-major matrix of binary64, never empty: `[rows][columns]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,26 +119,24 @@ impl Matrix {
     /// The matrix product: `[n][k]` by `[k][m]` is `[n][m]`, each sum over k in order.
     #[must_use]
     pub fn product(&self, right: &Self) -> Self {
-        self.product_by(right, Kernel::fastest())
+        Self::product_of(self.operand(), right.operand())
     }
 
-    /// The matrix product by a chosen kernel; all give the same bits.
+    /// The matrix to be multiplied, as it lies or with rows and columns exchanged.
+    pub fn operand(&self) -> Operand<'_> {
+        Operand::of(self)
+    }
+
+    /// The product of two operands.
     #[must_use]
-    pub fn product_by(&self, right: &Self, kernel: Kernel) -> Self {
-        assert_eq!(self.columns, right.rows, "the inner sizes of a product");
-        let mut values = vec![0.0; self.rows * right.columns];
-        let sizes = Sizes { n: self.rows, k: self.columns, m: right.columns };
-        match kernel {
-            Kernel::Scalar => scalar(sizes, &self.values, &right.values, &mut values),
-            Kernel::Portable => tiled(sizes, &self.values, &right.values, &mut values),
-            #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2 => {
-                assert!(std::arch::is_x86_feature_detected!("avx2"), "a CPU with AVX2");
-                // SAFETY: the function needs nothing but AVX2, which the line above has made sure of.
-                unsafe { tiled_avx2(sizes, &self.values, &right.values, &mut values) }
-            }
-        }
-        Self::new(self.rows, right.columns, values)
+    pub fn product_of(left: Operand, right: Operand) -> Self {
+        product(left, right, Kernel::fastest(), NonZeroUsize::MIN)
+    }
+
+    /// The product by a chosen kernel on so many threads; all give the same bits.
+    #[must_use]
+    pub fn product_by(left: Operand, right: Operand, kernel: Kernel, threads: NonZeroUsize) -> Self {
+        product(left, right, kernel, threads)
     }
 
     /// Each row's sum over the columns, in order: `[rows]`.
@@ -189,124 +191,4 @@ pub fn norm(values: impl Iterator<Item = f64> + Clone) -> f64 {
         return 0.0;
     }
     largest * sqrt(sum(values.map(|v| (v / largest) * (v / largest))))
-}
-
-/// How a product is computed. The result does not depend on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kernel {
-    /// One sum after the other: the reference that the others are compared with.
-    Scalar,
-    /// Tiles of sums, in whatever vector instructions every CPU of the target has.
-    Portable,
-    /// The same tiles, compiled for AVX2.
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-}
-
-impl Kernel {
-    /// The fastest kernel that this CPU can run.
-    pub fn fastest() -> Self {
-        static FASTEST: LazyLock<Kernel> = LazyLock::new(|| *Kernel::all().last().unwrap_or(&Kernel::Portable));
-        *FASTEST
-    }
-
-    /// The kernels that this CPU can run, the slowest first.
-    pub fn all() -> Vec<Self> {
-        let mut kernels = vec![Self::Scalar, Self::Portable];
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") {
-            kernels.push(Self::Avx2);
-        }
-        kernels
-    }
-
-    /// The name that /v1/info shows.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Scalar => "scalar",
-            Self::Portable => "portable",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => "avx2",
-        }
-    }
-}
-
-/// `[n][k]` by `[k][m]`.
-#[derive(Clone, Copy)]
-struct Sizes {
-    n: usize,
-    k: usize,
-    m: usize,
-}
-
-fn scalar(Sizes { n, k, m }: Sizes, left: &[f64], right: &[f64], out: &mut [f64]) {
-    for row in 0..n {
-        for column in 0..m {
-            out[row * m + column] = sum((0..k).map(|i| left[row * k + i] * right[i * m + column]));
-        }
-    }
-}
-
-/// The tiles compiled with AVX2's wider registers. Without `fma` in the list nothing can be fused.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn tiled_avx2(sizes: Sizes, left: &[f64], right: &[f64], out: &mut [f64]) {
-    tiled(sizes, left, right, out);
-}
-
-/// Rows and columns of a tile: its sums fill eight of the sixteen AVX2 registers and leave the rest for operands.
-const TILE_ROWS: usize = 4;
-const TILE_COLUMNS: usize = 8;
-
-#[allow(clippy::inline_always, reason = "compiled once for each set of instructions that it is called under")]
-#[inline(always)]
-fn tiled(sizes: Sizes, left: &[f64], right: &[f64], out: &mut [f64]) {
-    let full_rows = sizes.n - sizes.n % TILE_ROWS;
-    for row in (0..full_rows).step_by(TILE_ROWS) {
-        tile_row::<TILE_ROWS>(sizes, row, left, right, out);
-    }
-    for row in full_rows..sizes.n {
-        tile_row::<1>(sizes, row, left, right, out);
-    }
-}
-
-/// `ROWS` rows of the result, tile by tile, then column by column where the columns run out.
-#[allow(clippy::inline_always, reason = "compiled once for each set of instructions that it is called under")]
-#[inline(always)]
-fn tile_row<const ROWS: usize>(sizes: Sizes, row: usize, left: &[f64], right: &[f64], out: &mut [f64]) {
-    let full_columns = sizes.m - sizes.m % TILE_COLUMNS;
-    for column in (0..full_columns).step_by(TILE_COLUMNS) {
-        tile::<ROWS, TILE_COLUMNS>(sizes, row, column, left, right, out);
-    }
-    for column in full_columns..sizes.m {
-        tile::<ROWS, 1>(sizes, row, column, left, right, out);
-    }
-}
-
-/// `ROWS` × `COLUMNS` sums side by side, each in the order of k.
-#[allow(clippy::inline_always, reason = "compiled once for each set of instructions that it is called under")]
-#[inline(always)]
-fn tile<const ROWS: usize, const COLUMNS: usize>(
-    Sizes { k, m, .. }: Sizes,
-    row: usize,
-    column: usize,
-    left: &[f64],
-    right: &[f64],
-    out: &mut [f64],
-) {
-    let mut sums = [[0.0; COLUMNS]; ROWS];
-    for i in 0..k {
-        let across = &right[i * m + column..][..COLUMNS];
-        for (r, sums) in sums.iter_mut().enumerate() {
-            let factor = left[(row + r) * k + i];
-            for (sum, value) in sums.iter_mut().zip(across) {
-                let term = factor * value;
-                // A sum starts from its first term: 0.0 + (−0.0) would lose the sign.
-                *sum = if i == 0 { term } else { *sum + term };
-            }
-        }
-    }
-    for (r, sums) in sums.iter().enumerate() {
-        out[(row + r) * m + column..][..COLUMNS].copy_from_slice(sums);
-    }
 }

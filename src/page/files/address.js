@@ -1,0 +1,15 @@
+// What the address bar says: which view, and what stands in it. Whoever opens the same address sees the same.
+
+/** `#play?session=noble-stork-3759` as `{ view: "play", session: "noble-stork-3759" }`. */
+export function readAddress() {
+  const [view, query = ""] = location.hash.slice(1).split("?");
+  return { ...Object.fromEntries(new URLSearchParams(query)), view: view || "walk" };
+}
+
+/** Writes what stands in a view; nothing is loaded by that, and going back skips it. */
+export function writeAddress(view, fields) {
+  const given = Object.entries(fields).filter(([, value]) => value != null && value !== "");
+  const query = new URLSearchParams(given).toString();
+  const hash = `#${view}${query && `?${query}`}`;
+  if (hash !== location.hash) history.replaceState(null, "", hash);
+}

@@ -1,0 +1,142 @@
+// The worked solution of a stage: each formula in symbols, then with this network's numbers in it, then what comes out.
+// All three come from the trace; long sums are shortened, and layers with many units show the first ones.
+
+import { h } from "./element.js";
+import { activationName, show } from "./numbers.js";
+import { layersOf } from "./trace.js";
+
+const UNITS = 4;
+const TERMS = 4;
+
+/** The lines of a stage as elements. `state` is what the network is drawn from. */
+export function formulas(state) {
+  const parts = layersOf(state.trace);
+  const made = { ready, forward, error, backward, update }[state.stage](state, parts);
+  return made.map((block) => h("section", { class: "formula" },
+    h("h3", {}, block.title), block.lines.map(line), block.note && h("p", { class: "muted" }, block.note)));
+}
+
+function line([left, symbols, numbers, result]) {
+  return h("p", { class: "line" },
+    h("span", { class: "left" }, left, " = ", h("i", {}, symbols)),
+    numbers && h("span", {}, "= ", numbers), h("span", { class: "result" }, "= ", h("b", {}, result)));
+}
+
+function ready({ naming, inputs, targets, learningRate }) {
+  return [{
+    title: "What is given",
+    lines: [
+      ...inputs.map((x, i) => [naming.input(i), "input", null, show(x)]),
+      ...targets.map((y, k) => [naming.target(k), "what should come out", null, show(y)]),
+      ["η", "learning rate", null, show(learningRate)],
+    ],
+  }];
+}
+
+function forward({ naming, inputs }, parts) {
+  return parts.map(({ forward }, layer) => {
+    const { weights, bias } = forward.parameters;
+    const values = layer === 0 ? inputs : parts[layer - 1].forward.outputs[0];
+    const from = layer === 0 ? naming.input : (i) => naming.output(layer - 1, i);
+    const lines = units(forward.outputs[0], (value, j) => {
+      const sum = shortened(values.map((_, i) => `${from(i)}·${naming.weight(layer, i, j)}`), bias && naming.bias(layer, j));
+      const put = shortened(values.map((x, i) => `${show(x)}·${bracket(weights[i][j])}`), bias && bracket(bias[j]));
+      const total = forward.pre_activations?.[0][j] ?? value;
+      const squeeze = activationName(forward.activation);
+      const activated = [naming.output(layer, j), `${squeeze}(${naming.sum(layer, j)})`, `${squeeze}(${show(total)})`, show(value)];
+      return [[naming.sum(layer, j), sum, put, show(total)], activated];
+    });
+    return { title: `Layer ${forward.name}`, lines, note: hidden(forward.outputs[0].length) };
+  });
+}
+
+const LOSSES = {
+  half_squared_error: ["½ Σ (y − ŷ)²", (y, p) => `½·(${show(y)} − ${bracket(p)})²`],
+  mean_squared_error: ["mean of (y − ŷ)²", (y, p) => `(${show(y)} − ${bracket(p)})²`],
+  binary_cross_entropy: ["−(y·ln ŷ + (1 − y)·ln(1 − ŷ))", (y, p) => `−(${show(y)}·ln ${show(p)} + (1 − ${show(y)})·ln(1 − ${show(p)}))`],
+  cross_entropy: ["−Σ y·ln ŷ", (y, p) => `−${show(y)}·ln ${show(p)}`],
+};
+
+function error({ targets, trace }) {
+  const [symbols, put] = LOSSES[trace.loss.kind];
+  const outputs = trace.forward.outputs[0];
+  const numbers = shortened(targets.map((y, k) => put(y, outputs[k])));
+  return [{
+    title: "How wrong is it?",
+    lines: [["E", targets.length === 1 ? symbols.replace("Σ ", "") : symbols, numbers, show(trace.loss.value)]],
+    note: "This one number is what learning makes smaller.",
+  }];
+}
+
+function backward({ naming, trace }, parts) {
+  const last = parts.length - 1;
+  return [...parts.keys()].reverse().map((layer) => {
+    const { forward, backward } = parts[layer];
+    const above = parts[layer + 1];
+    const lines = units(backward.deltas?.[0] ?? [], (delta, j) => {
+      const [error, slope] = [backward.errors[0][j], forward.derivatives?.[0][j]];
+      const place = naming.sum(layer, j);
+      const received = layer === last ? outputError(naming, trace, layer, j, error) : passedDown(naming, above, layer, j, error);
+      const own = [naming.delta(layer, j), `error·${activationName(forward.activation)}′(${place})`,
+        slope === undefined ? null : `${bracket(error)}·${show(slope)}`, show(delta)];
+      return [received, own];
+    });
+    const title = layer === last ? `Blame of ${forward.name}: directly` : `Blame of ${forward.name}: passed down`;
+    return { title, lines, note: hidden(backward.errors[0].length) };
+  });
+}
+
+function outputError(naming, trace, layer, j, error) {
+  const [y, output] = [trace.loss.targets[0][j], trace.forward.outputs[0][j]];
+  const squared = trace.loss.kind === "half_squared_error";
+  const name = `error of ${naming.output(layer, j)}`;
+  if (squared) return [name, `${naming.target(j)} − ${naming.output(layer, j)}`, `${show(y)} − ${bracket(output)}`, show(error)];
+  return [name, `−∂E/∂${naming.output(layer, j)}`, null, show(error)];
+}
+
+function passedDown(naming, above, layer, j, error) {
+  const deltas = above.backward.deltas?.[0] ?? [];
+  const row = above.forward.parameters.weights[j];
+  return [`error of ${naming.output(layer, j)}`,
+    shortened(deltas.map((_, k) => `${naming.delta(layer + 1, k)}·${naming.weight(layer + 1, j, k)}`)),
+    shortened(deltas.map((delta, k) => `${show(delta)}·${bracket(row[k])}`)), show(error)];
+}
+
+function update({ naming, inputs, trace }, parts) {
+  const { kind, learning_rate: rate, momentum } = trace.update.optimizer;
+  const plain = kind === "sgd" && !momentum;
+  const blocks = [...parts.keys()].reverse().map((layer) => {
+    const { forward, backward, update } = parts[layer];
+    const values = layer === 0 ? inputs : parts[layer - 1].forward.outputs[0];
+    const from = layer === 0 ? naming.input : (i) => naming.output(layer - 1, i);
+    const lines = update.weights.change.slice(0, UNITS).flatMap((row, i) => row.slice(0, UNITS).map((change, j) => {
+      const symbols = plain ? `η·${naming.delta(layer, j)}·${from(i)}` : `${kind}(∂E/∂${naming.weight(layer, i, j)})`;
+      const numbers = plain && backward.deltas ? `${show(rate)}·${bracket(backward.deltas[0][j])}·${bracket(values[i])}` : null;
+      return [`Δ${naming.weight(layer, i, j)}`, symbols, numbers, show(change)];
+    }));
+    const biases = (update.bias?.change ?? []).slice(0, UNITS).map((change, j) =>
+      [`Δ${naming.bias(layer, j)}`, plain ? `η·${naming.delta(layer, j)}` : kind,
+        plain && backward.deltas ? `${show(rate)}·${bracket(backward.deltas[0][j])}` : null, show(change)]);
+    return { title: `What ${forward.name} learns`, lines: [...lines, ...biases] };
+  });
+  const lines = [["E", "before", null, show(trace.loss.value)], ["E", "after", null, show(trace.update.loss_after)]];
+  return [...blocks, { title: "Did it help?", lines }];
+}
+
+function units(values, lines) {
+  return values.slice(0, UNITS).flatMap(lines);
+}
+
+function hidden(count) {
+  return count > UNITS ? `Units 1 to ${UNITS} of ${count} are shown; the JSON has them all.` : null;
+}
+
+/** A sum of which the middle is left out where it is long. */
+function shortened(terms, ...more) {
+  const shown = terms.length > TERMS ? [...terms.slice(0, TERMS - 1), "…", terms.at(-1)] : terms;
+  return [...shown, ...more.filter(Boolean)].join(" + ");
+}
+
+function bracket(number) {
+  return number < 0 ? `(${show(number)})` : show(number);
+}

@@ -1,0 +1,76 @@
+// Where the parts of a small network stand: columns of units, edges between them, and labels that keep clear of each
+// other. Pixels in, pixels out.
+
+const CLOSE = { radius: 24, row: 158, chip: [58, 36], column: 112, margin: 31 };
+const WIDE = { radius: 33, row: 176, chip: [84, 40], column: 190, margin: 64 };
+
+/** Edges of one gap that can carry a label each. */
+const LABELLED = 8;
+
+/** Whether all weights of a network can be written on its edges. */
+export function fits(sizes) {
+  return sizes.length <= 5 && Math.max(...sizes) <= 4 && gaps(sizes).every(([from, to]) => from * to <= LABELLED);
+}
+
+/** Whether units can be drawn one by one at all. */
+export function drawable(sizes) {
+  return sizes.length <= 7 && Math.max(...sizes) <= 8;
+}
+
+function gaps(sizes) {
+  return sizes.slice(1).map((to, at) => [sizes[at], to]);
+}
+
+/**
+ * The layout of columns of `sizes` units in a box of `width`: `{ width, height, radius, units: [column][unit] → {x, y},
+ * target: {x, y, aside}, edges: [gap] → [{ i, j, from, to, label }] }`.
+ */
+export function layout(sizes, width) {
+  const narrow = width < 620;
+  const { radius, row, chip, column, margin } = narrow ? CLOSE : WIDE;
+  const columns = sizes.length + (narrow ? 0 : 1);
+  const needed = Math.max(width, 2 * margin + (columns - 1) * (narrow ? column : 120));
+  const step = (needed - 2 * margin) / (columns - 1);
+  const most = Math.max(...sizes);
+  const distance = most > 4 ? 2 * radius + 36 : row;
+  // A single column of few units has room above and below for what is written there.
+  const height = Math.max((most - 1) * distance + 2 * radius + 96, narrow ? 370 : 300);
+  const place = (at, unit, count) => ({
+    x: margin + at * step,
+    y: height / 2 + (unit - (count - 1) / 2) * distance,
+  });
+  const units = sizes.map((count, at) => Array.from({ length: count }, (_, unit) => place(at, unit, count)));
+  const last = units.at(-1);
+  const targets = last.map(({ x, y }) => (narrow ? { x, y: y + radius + 62 } : { x: x + step, y }));
+  const labelled = fits(sizes);
+  const edges = gaps(sizes).map(([from, to], at) => {
+    // Units, and what is written above and below them, are in the way as well.
+    const placed = [...units[at], ...units[at + 1]].map(({ x, y }) => ({ x, y, wide: 2 * radius, high: 2 * radius + 24 }));
+    return pairs(from, to).map(([i, j]) => {
+      const [start, end] = [units[at][i], units[at + 1][j]];
+      return { i, j, from: start, to: end, label: labelled && spot(start, end, chip, placed) };
+    });
+  });
+  return { width: needed, height, radius, narrow, units, targets, edges, chip };
+}
+
+/** Straight edges first, for they have the least choice of where their label stands. */
+function pairs(from, to) {
+  const all = Array.from({ length: from * to }, (_, at) => [Math.floor(at / to), at % to]);
+  const slope = ([i, j]) => Math.abs(i - (from - 1) / 2 - (j - (to - 1) / 2));
+  return all.sort((one, other) => slope(one) - slope(other));
+}
+
+/** The place on an edge where a label covers least of what is placed already, near the middle if it can be. */
+function spot(start, end, [wide, high], placed) {
+  const at = (t) => ({ x: start.x + t * (end.x - start.x), y: start.y + t * (end.y - start.y), wide, high });
+  const covered = (one) => placed.reduce((sum, other) => {
+    const x = (one.wide + other.wide) / 2 + 4 - Math.abs(one.x - other.x);
+    const y = (one.high + other.high) / 2 + 4 - Math.abs(one.y - other.y);
+    return sum + (x > 0 && y > 0 ? x * y : 0);
+  }, 0);
+  const choices = [0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7, 0.25, 0.75].map(at);
+  const best = choices.reduce((best, one) => (covered(one) < covered(best) - 40 ? one : best));
+  placed.push(best);
+  return best;
+}

@@ -1,0 +1,32 @@
+// Opens the view that the address names, and keeps the parts that all views share.
+
+import { readAddress } from "./address.js";
+import { copy, showCurls } from "./curl.js";
+import { byId, h, replace } from "./element.js";
+import { showPlay } from "./play.js";
+import { showTelephone } from "./telephone.js";
+import { showWalk } from "./walk.js";
+
+const VIEWS = { walk: showWalk, play: showPlay, telephone: showTelephone };
+
+async function open() {
+  const address = readAddress();
+  const name = address.view in VIEWS ? address.view : "walk";
+  for (const view of document.querySelectorAll("main > section")) view.hidden = view.id !== `view-${name}`;
+  for (const link of document.querySelectorAll("nav a[data-view]")) {
+    if (link.dataset.view === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  try {
+    await VIEWS[name](address);
+    replace(byId("trouble"));
+  } catch (error) {
+    replace(byId("trouble"), h("p", { class: "refusal" }, error.message));
+  }
+  document.body.dataset.ready = name;
+}
+
+addEventListener("hashchange", open);
+byId("share").addEventListener("click", (event) => copy(event.currentTarget, location.href));
+showCurls();
+open();

@@ -1,0 +1,202 @@
+// Draws a small network with every number where it belongs: values in the units, weights on the edges, blame below.
+
+import { h, replace, s } from "./element.js";
+import { layout } from "./layout.js";
+import { exact, read, show, signed } from "./numbers.js";
+import { layersOf } from "./trace.js";
+
+/** What there is to see at each stage: the later ones keep what the earlier ones brought. */
+export const SEEN = { ready: 0, forward: 1, error: 2, backward: 3, update: 4 };
+
+/**
+ * Draws into `box`. `state` is `{ sizes, naming, layers, inputs, targets, trace, stage, selected, editing }`: `layers` have the
+ * parameters to show; `on` has `select(weight)`, `setWeight(weight, number)`, `setInput(i, number)`, `setTarget(k, number)`.
+ */
+export function drawNetwork(box, state, on) {
+  const plan = layout(state.sizes, box.clientWidth);
+  const seen = SEEN[state.stage];
+  const parts = layersOf(state.trace);
+  const picture = s("svg", {
+    width: plan.width, height: plan.height, viewBox: `0 0 ${plan.width} ${plan.height}`, "aria-hidden": "true",
+    class: `network stage-${state.stage}`,
+  });
+  const overlay = h("div", { class: "overlay", style: { width: `${plan.width}px`, height: `${plan.height}px` } });
+  const scene = { plan, seen, parts, state, on, picture, overlay };
+  drawEdges(scene);
+  drawInputs(scene);
+  drawUnits(scene);
+  drawTargets(scene);
+  overlay.prepend(picture);
+  replace(box, overlay);
+  if (state.editing) box.querySelector("input.editing")?.select();
+}
+
+function drawEdges({ plan, seen, parts, state, on, picture, overlay }) {
+  const steepest = Math.max(...parts.flatMap(({ backward }) => (backward?.gradients?.weights ?? []).flat().map(Math.abs)));
+  plan.edges.forEach((edges, gap) => edges.forEach((edge) => {
+    const { i, j, from, to, label } = edge;
+    const weight = { gap, parameter: "weights", index: [i, j] };
+    const key = keyOf(weight);
+    const gradient = seen >= SEEN.backward ? parts[gap]?.backward?.gradients?.weights[i][j] : undefined;
+    const classes = ["edge", gradient !== undefined && (gradient > 0 ? "down" : "up"), key === state.selected && "selected"];
+    const line = { x1: from.x, y1: from.y, x2: to.x, y2: to.y };
+    const thickness = gradient === undefined ? 1.5 : 1.5 + 7 * Math.abs(gradient) / (steepest || 1);
+    picture.append(s("line", { ...line, class: classes.filter(Boolean).join(" "), style: { "stroke-width": thickness } }));
+    if (seen === SEEN.forward || seen === SEEN.backward) {
+      picture.append(s("line", { ...line, class: "flow", style: { "animation-delay": `${delay(plan, gap, seen)}ms` } }));
+    }
+    if (label) overlay.append(weightChip({ weight, key, label, state, parts, seen, on, plan }));
+    else picture.append(s("line", { ...line, class: "reach", onclick: () => on.select(weight) }));
+  }));
+}
+
+/** The later a layer's turn, the later its movement starts. */
+function delay(plan, gap, seen) {
+  return 350 * (seen === SEEN.forward ? gap : plan.edges.length - 1 - gap);
+}
+
+function weightChip({ weight, key, label, state, parts, seen, on, plan }) {
+  const { gap, index: [i, j] } = weight;
+  const name = state.naming.weight(gap, i, j);
+  const value = state.layers[gap].parameters.weights[i][j];
+  const update = seen >= SEEN.update ? parts[gap]?.update?.weights : undefined;
+  const place = { left: `${label.x}px`, top: `${label.y}px`, width: `${plan.chip[0]}px` };
+  if (state.editing === key) return editor({ key, name, value, place, done: (number) => on.setWeight(weight, number) });
+  const change = update?.change[i][j];
+  const text = update
+    ? [h("span", { class: `change ${change < 0 ? "down" : "up"}` }, signed(change)), h("b", {}, show(update.after[i][j]))]
+    : [h("span", { class: "name" }, name), h("b", {}, show(value))];
+  const between = `${below(state, gap, i)} to ${state.naming.output(gap, j)}`;
+  const spoken = update ? `changed by ${show(change)} to ${show(update.after[i][j])}` : show(value);
+  return h("button", {
+    type: "button", class: `chip ${key === state.selected ? "selected" : ""}`, "data-key": key, style: place,
+    "aria-pressed": key === state.selected, title: `${name} = ${exact(update ? update.after[i][j] : value)}`,
+    "aria-label": `${name}, from ${between}: ${spoken}`,
+    onclick: () => on.select(weight),
+  }, text);
+}
+
+function below(state, gap, i) {
+  return gap === 0 ? state.naming.input(i) : state.naming.output(gap - 1, i);
+}
+
+/** A number that is being typed: Enter and leaving take it, Escape does not. */
+function editor({ key, name, value, place, done }) {
+  let over = false;
+  const finish = (input, take) => {
+    if (over) return;
+    over = true;
+    const number = read(input.value);
+    done(take && Number.isFinite(number) ? number : undefined);
+  };
+  return h("input", {
+    class: "chip editing", "data-key": key, "aria-label": `New value of ${name}`, inputmode: "decimal", value: exact(value), style: place,
+    onkeydown: (event) => {
+      if (event.key === "Enter") finish(event.target, true);
+      if (event.key === "Escape") finish(event.target, false);
+    },
+    onblur: (event) => finish(event.target, true),
+  });
+}
+
+/** A number that can be typed over at any time. */
+function field({ key, name, label, value, place, done }) {
+  const input = h("input", {
+    "data-key": key, "aria-label": label, inputmode: "decimal", value: show(value).replace("−", "-"), title: exact(value),
+    onchange: () => {
+      const number = read(input.value);
+      if (Number.isFinite(number)) done(number);
+      else input.value = exact(value);
+    },
+    onfocus: () => input.select(),
+  });
+  return h("label", { class: "pebble", style: place }, h("span", { class: "name", "aria-hidden": "true" }, name), input);
+}
+
+function drawInputs({ plan, state, on, overlay }) {
+  plan.units[0].forEach(({ x, y }, i) => {
+    const name = state.naming.input(i);
+    const size = { left: `${x}px`, top: `${y}px`, width: `${2 * plan.radius + 6}px` };
+    overlay.append(field({
+      key: `x${i}`, name, label: `Input ${name}`, value: state.inputs[i], place: size, done: (number) => on.setInput(i, number),
+    }));
+  });
+}
+
+function drawUnits(scene) {
+  const { plan, picture } = scene;
+  plan.units.slice(1).forEach((units, layer) => units.forEach(({ x, y }, j) => {
+    const unit = s("g", { class: "unit" });
+    unit.append(s("circle", { cx: x, cy: y, r: plan.radius }));
+    unit.append(...unitTexts(scene, layer, j, x, y));
+    picture.append(unit);
+    drawBias(scene, layer, j, x, y);
+  }));
+}
+
+function unitTexts({ plan, seen, parts, state }, layer, j, x, y) {
+  const { forward, backward } = parts[layer] ?? {};
+  const text = (dy, className, ...children) => s("text", { x, y: y + dy, class: className }, ...children);
+  const name = state.naming.output(layer, j);
+  if (seen < SEEN.forward || !forward) return [text(5, "name alone", name)];
+  const texts = [text(-7, "name", name), text(12, "value", show(forward.outputs[0][j]))];
+  const sum = `${state.naming.sum(layer, j)} = ${show(forward.pre_activations?.[0][j] ?? forward.outputs[0][j])}`;
+  texts.push(text(-plan.radius - 10, "sum", sum));
+  if (seen >= SEEN.backward && backward?.deltas) {
+    const delta = backward.deltas[0][j];
+    const edge = plan.narrow && layer === plan.edges.length - 1 ? { x: plan.width - 2, end: " end" } : { x, end: "" };
+    texts.push(s("text", { x: edge.x, y: y + plan.radius + 19, class: `delta ${delta < 0 ? "down" : "up"}${edge.end}` }, `${state.naming.delta(layer, j)} = ${show(delta)}`));
+  }
+  return texts;
+}
+
+/** Biases stand right below their units. */
+function drawBias({ plan, state, on, overlay, seen, parts }, gap, j, x, y) {
+  const bias = state.layers[gap].parameters.bias;
+  if (!bias) return;
+  const weight = { gap, parameter: "bias", index: [j] };
+  const key = keyOf(weight);
+  const name = state.naming.bias(gap, j);
+  const place = { left: `${x}px`, top: `${y + plan.radius + (seen >= SEEN.backward ? 40 : 18)}px`, width: `${plan.chip[0] + 4}px` };
+  if (state.editing === key) {
+    overlay.append(editor({ key, name, value: bias[j], place, done: (number) => on.setWeight(weight, number) }));
+    return;
+  }
+  const value = seen >= SEEN.update ? parts[gap]?.update?.bias?.after[j] ?? bias[j] : bias[j];
+  overlay.append(h("button", {
+    type: "button", class: `chip bias ${key === state.selected ? "selected" : ""}`, "data-key": key, style: place,
+    "aria-pressed": key === state.selected, "aria-label": `${name}: ${show(value)}`, title: `${name} = ${exact(value)}`,
+    onclick: () => on.select(weight),
+  }, `bias ${show(value)}`));
+}
+
+function drawTargets({ plan, seen, parts, state, on, picture, overlay }) {
+  const last = plan.units.at(-1);
+  plan.targets.forEach(({ x, y }, k) => {
+    const output = last[k];
+    const [from, to] = plan.narrow ? [{ x, y: output.y + plan.radius }, { x, y }] : [{ x: output.x + plan.radius, y }, { x, y }];
+    picture.append(s("line", { x1: from.x, y1: from.y, x2: to.x, y2: to.y, class: "compare" }));
+    const name = state.naming.target(k);
+    const place = { left: `${x}px`, top: `${y}px`, width: `${2 * plan.radius + 6}px` };
+    overlay.append(field({
+      key: `y${k}`, name, label: `Target ${name}`, value: state.targets[k], place, done: (number) => on.setTarget(k, number),
+    }));
+    const errors = parts.at(-1)?.backward?.errors;
+    if (seen >= SEEN.backward && errors && !plan.narrow) {
+      const error = errors[0][k];
+      const middle = { x: (from.x + to.x - plan.radius) / 2, y: y - 12 };
+      picture.append(s("text", { ...middle, class: `delta ${error < 0 ? "down" : "up"}` }, show(error)));
+    }
+  });
+  if (seen >= SEEN.error && state.trace?.loss) {
+    const lowest = plan.targets.at(-1);
+    const place = plan.narrow
+      ? { x: plan.width - 2, y: lowest.y + plan.radius + 28, class: "loss end" } : { x: lowest.x, y: lowest.y + plan.radius + 24, class: "loss" };
+    picture.append(s("text", place, `E = ${show(state.trace.loss.value)}`));
+  }
+}
+
+/** A parameter as one word. */
+export function keyOf({ gap, parameter, index }) {
+  return `${parameter}-${gap}-${index.join("-")}`;
+}

@@ -1,0 +1,87 @@
+// How numbers and names are written. Nothing is computed here but the rounding.
+
+const DIGITS = 4;
+const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+const LOWERED = "₀₁₂₃₄₅₆₇₈₉";
+
+/** A number in four significant digits: 0.6384, −0.0471, 3.2e−49. */
+export function show(number, digits = DIGITS) {
+  if (number == null) return "–";
+  if (number === 0) return "0";
+  const size = Math.abs(number);
+  const text =
+    size < 1e-4 || size >= 1e6 ? number.toExponential(digits - 1) : String(Number(number.toPrecision(digits)));
+  return text.replace(/\.?0+e/, "e").replaceAll("-", "−");
+}
+
+/** The same with a plus before what is not below zero. */
+export function signed(number) {
+  return number < 0 ? show(number) : `+${show(number)}`;
+}
+
+/** A part of a whole in percent. */
+export function percent(share) {
+  return `${Number((share * 100).toPrecision(3))} %`;
+}
+
+/** A number as text that reads back as the same double. */
+export function exact(number) {
+  return String(number);
+}
+
+/** What somebody typed, as a number: a comma or a true minus will do; NaN if it is none. */
+export function read(text) {
+  const plain = text.trim().replace(",", ".").replace("−", "-");
+  return plain === "" ? NaN : Number(plain);
+}
+
+export function lowered(number) {
+  return String(number).replace(/\d/g, (digit) => LOWERED[digit]);
+}
+
+export function raised(number) {
+  return String(number).replace(/\d/g, (digit) => RAISED[digit]);
+}
+
+/** Two places in one: ₁₂, with a comma where one of them has two digits. */
+function pair(i, j) {
+  return i < 9 && j < 9 ? lowered(`${i + 1}${j + 1}`) : lowered(`${i + 1}`) + "," + lowered(`${j + 1}`);
+}
+
+/**
+ * The names of a network's quantities. One hidden layer has the tutorial's: x₁ w₁₁ a₁ h₁ v₁ b ŷ; any other has the
+ * layer raised: w²₁₁ joins unit 1 of layer 1 with unit 1 of layer 2. `units` are the units of each dense layer.
+ */
+export function names(units) {
+  const last = units.length - 1;
+  const alone = units[last] === 1;
+  const tutorial = units.length === 2;
+  const place = (layer) => (tutorial ? "" : raised(layer + 1));
+  return {
+    input: (i) => `x${lowered(i + 1)}`,
+    target: (k) => (alone ? "y" : `y${lowered(k + 1)}`),
+    weight: (layer, i, j) => {
+      if (!tutorial) return `w${place(layer)}${pair(i, j)}`;
+      if (layer === 0) return `w${pair(i, j)}`;
+      return alone ? `v${lowered(i + 1)}` : `v${pair(i, j)}`;
+    },
+    bias: (layer, j) => (layer === last && alone ? `bias${place(layer)}` : `bias${place(layer)}${lowered(j + 1)}`),
+    sum: (layer, j) => {
+      if (tutorial && layer === last) return alone ? "b" : `b${lowered(j + 1)}`;
+      return `a${place(layer)}${layer === last && alone ? "" : lowered(j + 1)}`;
+    },
+    output: (layer, j) => {
+      if (layer === last) return alone ? "ŷ" : `ŷ${lowered(j + 1)}`;
+      return `h${place(layer)}${lowered(j + 1)}`;
+    },
+    delta: (layer, j) => {
+      if (layer === last) return alone ? "δ" : `δ${lowered(j + 1)}`;
+      return tutorial ? `δₕ${lowered(j + 1)}` : `δ${place(layer)}${lowered(j + 1)}`;
+    },
+  };
+}
+
+/** How an activation is written in a formula. */
+export function activationName(kind) {
+  return { sigmoid: "σ", linear: "id" }[kind] ?? kind;
+}

@@ -1,0 +1,58 @@
+"""How the page looks: for axe, for a narrow window, and, as pictures in target/screenshots, for people."""
+
+import pytest
+
+from browser import DESKTOP, PHONE
+
+TRAINED = "#play?data=own&points=0,0,0;0,1,1;1,0,1;1,1,0&layers=4.tanh"
+CURED = "#telephone?depth=40&cures=relu,residual,batch_norm"
+
+
+def walk(page):
+    page.open()
+    yield "ready"
+    for stage in ("forward", "error", "backward"):
+        page.press(f'[data-stage="{stage}"]')
+        yield stage
+    page.press('[data-key="weights-1-0-0"]')
+    yield "weight"
+    page.press('[data-stage="update"]')
+    yield "update"
+
+
+def mazur(page):
+    page.open("#walk?preset=mazur&stage=backward")
+    page.press('[data-key="weights-0-0-0"]')
+    page.press("#walk-ten")
+    yield "ten"
+
+
+def play(page):
+    page.open(TRAINED)
+    for _ in range(2):
+        page.press("#play-step")
+    yield "steps"
+
+
+def deep(page):
+    page.open("#play?preset=telephone-batch-norm")
+    page.press("#play-step")
+    yield "steps"
+
+
+def telephone(page):
+    page.open(CURED)
+    page.wait(lambda: len(page.all("#telephone-charts section")) == 4)
+    yield "cured"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("view", [walk, mazur, play, deep, telephone])
+def test_it_can_be_seen_by_everybody(page, view, size, scheme):
+    page.look(size, scheme)
+    for state in view(page):
+        page.look(size, scheme)
+        page.screenshot(f"{view.__name__}-{state}-{'desktop' if size == DESKTOP else 'phone'}-{scheme}")
+        page.assert_fits()
+        page.assert_accessible()
