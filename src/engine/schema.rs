@@ -109,6 +109,12 @@ schemas! {
     Pointer: text(0, TEXT_CHARACTERS);
     /// A text for people.
     Prose: text(0, TEXT_CHARACTERS);
+    /// A table: a line of names, then a row of numbers a line.
+    Table: text(1, Limits::default().body_bytes.max(usize::try_from(Limits::default().answer_bytes).unwrap_or(usize::MAX)));
+    /// An npz file, as `numpy.savez` writes it.
+    Npz: text(1, Limits::default().body_bytes).format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
+    /// Lines of JSON, as long as the run goes on.
+    Lines: text(1, usize::MAX >> 11);
     /// A moment, as RFC 3339 writes it.
     Time: text(20, 30).format(Some(SchemaFormat::Custom("date-time".into())));
     /// A header's value: visible ASCII characters.

@@ -191,12 +191,12 @@ impl Table {
     }
 
     fn into_dataset(self, names: &[String], roles: &[Role], limits: &Limits) -> Result<Dataset, CsvError> {
-        let named =
+        let of_role =
             |wanted: Role| names.iter().zip(roles).filter(move |(_, role)| **role == wanted).map(|(name, _)| name);
-        let input_names: Vec<String> = named(Role::Input).cloned().collect();
+        let input_names: Vec<String> = of_role(Role::Input).cloned().collect();
         let inputs = Matrix::new(self.rows, input_names.len(), self.inputs);
         if self.labels.is_empty() {
-            let target_names = (0..self.width).flat_map(|at| named(Role::Target(at))).cloned().collect();
+            let target_names = (0..self.width).flat_map(|at| of_role(Role::Target(at))).cloned().collect();
             let targets = Matrix::new(self.rows, self.width, self.targets);
             let columns = Columns { inputs: input_names, targets: target_names };
             return Ok(Dataset::new(inputs, targets, columns, vec![], limits)?);

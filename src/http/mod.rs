@@ -6,6 +6,7 @@ mod body;
 mod code;
 mod complaint;
 mod conditions;
+mod dataset_body;
 mod diagnose;
 mod docs;
 mod extract;

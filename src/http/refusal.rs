@@ -162,11 +162,10 @@ impl From<DatasetError> for Problem {
     fn from(error: DatasetError) -> Self {
         let (pointer, code) = match error {
             DatasetError::Rows { .. } => ("/targets", Code::WrongShape),
-            DatasetError::TooManyRows { .. } => ("", Code::DatasetTooLarge),
             DatasetError::TooManyColumns { what, .. } => {
                 (if what == "inputs" { "/inputs" } else { "/targets" }, Code::DatasetTooLarge)
             }
-            DatasetError::TooManyNumbers { .. } => ("", Code::DatasetTooLarge),
+            DatasetError::TooManyRows { .. } | DatasetError::TooManyNumbers { .. } => ("", Code::DatasetTooLarge),
         };
         Fault::new(pointer, code, error.to_string()).into()
     }

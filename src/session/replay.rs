@@ -245,13 +245,13 @@ impl Replay<'_> {
     ) -> Result<(Live, Option<Happened>), ReplayError> {
         let (subject, log, limits) = (Arc::clone(self.subject), log.clone(), self.services.limits.for_the_past());
         let mut ready = Vec::with_capacity(entries.len());
-        let mut long = false;
+        let mut has_runs = false;
         for entry in entries {
             let one = self.ready(&log, entry).await?;
-            long |= one.course.is_some();
+            has_runs |= one.course.is_some();
             ready.push(one);
         }
-        let count = if long { usize::MAX } else { ready.len() };
+        let count = if has_runs { usize::MAX } else { ready.len() };
         let work = move || {
             let model = Model { subject: &subject, limits: &limits, log: &log };
             let (mut live, mut last) = (live, None);

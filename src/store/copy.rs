@@ -8,7 +8,9 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use thiserror::Error;
 
-use super::{Change, Commit, CommitError, Conflict, Digest, EntryHead, Head, Log, LogId, Origin, Store, StoreError};
+use super::{
+    Change, Commit, CommitError, Conflict, DataChange, Digest, EntryHead, Head, Log, LogId, Origin, Store, StoreError,
+};
 
 /// About how many bytes of entries are in memory at once.
 const BYTES: usize = 8 << 20;
@@ -203,7 +205,15 @@ async fn damage(from: &dyn Store, log: &Log) -> Result<Option<String>, CopyError
     loop {
         let page = from.entries(log.id, next.unwrap_or(0), u64::MAX >> 1, BYTES).await?;
         if page.is_empty() {
-            return Ok(next.is_none().then(|| "it has no entries".to_owned()));
+            if next.is_none() {
+                return Ok(Some("it has no entries".to_owned()));
+            }
+            for hash in from.data_of(log.id).await? {
+                if from.data(hash).await?.is_none() {
+                    return Ok(Some("data that it uses is missing".to_owned()));
+                }
+            }
+            return Ok(None);
         }
         for entry in page {
             let head = &entry.head;
@@ -288,15 +298,22 @@ async fn bring(from: &dyn Store, to: &dyn Store, item: &Item) -> Result<u64, Cop
         There::Deleted => return Ok(0),
     };
     let mut count = 0;
+    if is_there {
+        bring_data(from, to, log).await?;
+    }
     loop {
         let page = from.entries(log.id, next, u64::MAX >> 1, BYTES).await?;
         let Some(last) = page.last() else { break };
         next = last.head.last + 1;
         for entry in page {
             let change = if is_there { Change::Append(log.id, entry) } else { Change::Create(log.clone(), entry) };
-            is_there = true;
             written(to, change, &log.name).await?;
             count += 1;
+            if !is_there {
+                // No entry stands there without the data that it uses.
+                bring_data(from, to, log).await?;
+            }
+            is_there = true;
         }
     }
     let mut until = u64::MAX >> 1;
@@ -308,6 +325,16 @@ async fn bring(from: &dyn Store, to: &dyn Store, item: &Item) -> Result<u64, Cop
         until = earlier;
     }
     Ok(count)
+}
+
+/// Writes the data that a log uses.
+async fn bring_data(from: &dyn Store, to: &dyn Store, log: &Log) -> Result<(), CopyError> {
+    for hash in from.data_of(log.id).await? {
+        let missing = || StoreError::Damaged(format!("data that session {} uses is missing", log.name));
+        let bytes = from.data(hash).await?.ok_or_else(missing)?;
+        written(to, Change::Data(DataChange::Use(log.id, hash, bytes)), &log.name).await?;
+    }
+    Ok(())
 }
 
 async fn written(to: &dyn Store, change: Change, name: &str) -> Result<(), CopyError> {

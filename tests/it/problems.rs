@@ -7,8 +7,10 @@ use serde_json::Value;
 use crate::api::Api;
 
 /// Clients decide by these: a code is never taken away and never changes its status.
-const CODES: [(&str, u16); 52] = [
+const CODES: [(&str, u16); 62] = [
     ("malformed_json", 400),
+    ("malformed_csv", 400),
+    ("malformed_npz", 400),
     ("wrong_type", 400),
     ("unknown_value", 400),
     ("unknown_field", 400),
@@ -25,9 +27,14 @@ const CODES: [(&str, u16); 52] = [
     ("step_not_found", 404),
     ("layer_not_found", 404),
     ("preset_not_found", 404),
+    ("dataset_not_found", 404),
+    ("training_not_found", 404),
     ("method_not_allowed", 405),
     ("request_timeout", 408),
     ("name_in_use", 409),
+    ("dataset_exists", 409),
+    ("dataset_built_in", 409),
+    ("training", 409),
     ("idempotency_key_busy", 409),
     ("stale_state", 412),
     ("history_lost", 412),
@@ -46,6 +53,9 @@ const CODES: [(&str, u16); 52] = [
     ("unknown_number", 422),
     ("unknown_preset", 422),
     ("unknown_step", 422),
+    ("unknown_dataset", 422),
+    ("unknown_column", 422),
+    ("dataset_too_large", 422),
     ("networks_differ", 422),
     ("idempotency_key_reused", 422),
     ("missing_data", 422),

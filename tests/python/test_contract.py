@@ -36,8 +36,12 @@ def test_the_document_is_valid():
     OpenAPIV31SpecValidator(yaml.safe_load(DOCUMENT.read_text(encoding="utf-8"))).validate()
 
 
+# A run may be a thousand million steps long, and whoever listens does so for ever.
+ENDLESS = ["--exclude-operation-id", "train", "--exclude-operation-id", "listen"]
+
+
 def test_the_server_is_as_the_document_says(server, tmp_path):
-    run = schemathesis(server, tmp_path, ["--phases", "examples,coverage,fuzzing,stateful"])
+    run = schemathesis(server, tmp_path, ["--phases", "examples,coverage,fuzzing,stateful", *ENDLESS])
     assert cases(run) >= 800, run
 
 
@@ -52,6 +56,17 @@ def test_a_session_that_exists_answers_as_the_document_says(server, tmp_path, ta
     run = schemathesis(server, tmp_path, chosen, ["--config-file", str(config)])
     assert cases(run) >= 300, run
     server.get(f"/v1/sessions/{name}", status=200)
+
+
+def test_training_is_as_the_document_says(server, tmp_path):
+    """On a session that no built-in dataset fits: nothing that is asked of it can be long."""
+    layers = [{"kind": "dense", "units": 9}]
+    server.put("/v1/sessions/contract-training", {"network": {"inputs": 7, "layers": layers}}, status=201)
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(EXISTING.format(name="contract-training"), encoding="utf-8")
+    chosen = ["--include-tag", "training", "--exclude-operation-id", "listen", "--phases", "coverage,fuzzing"]
+    run = schemathesis(server, tmp_path, chosen, ["--config-file", str(config)])
+    assert cases(run) >= 200, run
 
 
 def schemathesis(server, folder: Path, arguments: list[str], general: list[str] = ()) -> str:

@@ -127,8 +127,8 @@ fn cloud(stream: &mut Stream, centre: f64, std: f64, label: f64) -> Row {
 /// in [−1, 1) times `noise`.
 #[allow(clippy::cast_precision_loss, reason = "examples are limited far below 2^53")]
 fn arm(stream: &mut Stream, (i, n): (usize, usize), turn: f64, noise: f64, label: f64) -> Row {
-    let f = i as f64 / n as f64;
-    let (radius, angle) = (5.0 * f, 3.5 * f + turn);
+    let along = i as f64 / n as f64;
+    let (radius, angle) = (5.0 * along, 3.5 * along + turn);
     let x = radius * sinpi(angle) + stream.uniform(-1.0, 1.0) * noise;
     let y = radius * cospi(angle) + stream.uniform(-1.0, 1.0) * noise;
     [x, y, label]

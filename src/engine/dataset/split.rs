@@ -108,7 +108,9 @@ impl Part {
 
 fn chosen(matrix: &Matrix, rows: &[usize]) -> Matrix {
     let mut values = Vec::with_capacity(rows.len() * matrix.columns());
-    rows.iter().for_each(|&row| values.extend_from_slice(matrix.row(row)));
+    for &row in rows {
+        values.extend_from_slice(matrix.row(row));
+    }
     Matrix::new(rows.len(), matrix.columns(), values)
 }
 

@@ -10,24 +10,22 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::sessions::page_limit;
 use super::training::{SplitView, into_draw};
+use crate::engine::dataset::Columns;
 use crate::engine::dataset::split::Split;
-use crate::engine::dataset::{Columns, Dataset};
 use crate::engine::schema;
-use crate::exchange::csv::{self, Targets};
-use crate::exchange::npz;
+use crate::exchange::csv;
 use crate::http::App;
 use crate::http::body::{essence, receive_any};
 use crate::http::code::Code;
 use crate::http::conditions::Conditions;
+use crate::http::dataset_body::{ColumnsQuery, DatasetRows, Form};
 use crate::http::extract::{Path, dataset_name};
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::query::Query;
 use crate::http::responses;
-use crate::http::rows::Rows;
-use crate::http::strict::objects;
 use crate::limits::NUMBER_BYTES;
-use crate::session::{DatasetKind, DatasetSize, DatasetSummary, FoundDataset, Length, Put, Terms, Work};
+use crate::session::{DatasetKind, DatasetSize, DatasetSummary, FoundDataset, Length, Put, SessionName, Terms, Work};
 
 /// A page of the datasets.
 #[derive(Serialize, ToSchema)]
@@ -51,7 +49,7 @@ pub struct DatasetEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schema::Prose, required = false)]
     title: Option<&'static str>,
-    /// Rows
+    /// How many rows it has
     #[schema(value_type = schema::Count)]
     examples: u64,
     /// Columns that go in
@@ -92,7 +90,7 @@ pub struct DatasetView {
     /// The hash of its content
     #[schema(value_type = schema::StateHash)]
     hash: String,
-    /// Rows
+    /// How many rows it has
     #[schema(value_type = schema::Count)]
     examples: u64,
     /// What its columns are called
@@ -166,31 +164,6 @@ pub struct DatasetQuery {
     limit: Option<u64>,
 }
 
-/// Which columns of a table are targets.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct ColumnsQuery {
-    /// CSV: the columns that are targets, with commas between; the last one if this and one_hot are left out
-    #[param(inline, value_type = schema::Prose, required = false)]
-    targets: Option<String>,
-    /// CSV: a column of labels; each label becomes a target that is 1 in its rows and 0 elsewhere
-    #[param(inline, value_type = schema::Prose, required = false)]
-    one_hot: Option<String>,
-}
-
-/// Rows of numbers.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(remote = "Self", deny_unknown_fields)]
-pub struct DatasetRows {
-    /// x, `[examples][inputs]`
-    inputs: Rows,
-    /// y, `[examples][targets]`
-    targets: Rows,
-}
-
-objects!(DatasetRows);
-
 /// List the datasets
 #[utoipa::path(get, path = "/v1/datasets", tag = "datasets", operation_id = "list_datasets", params(DatasetPage),
     responses((status = 200, description = "A page of datasets.", body = DatasetList), responses::ListDatasets))]
@@ -201,7 +174,7 @@ pub async fn list(State(app): State<Arc<App>>, Query(page): Query<DatasetPage>) 
             .map_err(|_| Problem::new(Code::InvalidName, format!("the query's after: {after:?} is no name")))
     });
     let after = after.transpose()?;
-    let (found, more) = app.registry.datasets(after.as_ref().map(|name| name.as_str()), limit).await?;
+    let (found, more) = app.registry.datasets(after.as_ref().map(SessionName::as_str), limit).await?;
     let next = if more { found.last().map(|dataset| dataset.name.clone()) } else { None };
     let datasets = found.into_iter().map(DatasetEntry::of).collect();
     Ok(json::answer(StatusCode::OK, &DatasetList { datasets, next }))
@@ -212,7 +185,7 @@ pub async fn list(State(app): State<Arc<App>>, Query(page): Query<DatasetPage>) 
 /// What it is; its rows too with `rows=true`, and all of them as a table with `Accept: text/csv`.
 #[utoipa::path(get, path = "/v1/datasets/{name}", tag = "datasets", operation_id = "show_dataset",
     params(("name" = inline(schema::Name), Path, description = "The dataset's name", example = "xor"), DatasetQuery),
-    responses((status = 200, description = "The dataset.", content((DatasetView = "application/json"), (String = "text/csv"))),
+    responses((status = 200, description = "The dataset.", content((DatasetView = "application/json"), (schema::Table = "text/csv"))),
         responses::ShowDataset))]
 pub async fn show(
     State(app): State<Arc<App>>,
@@ -223,7 +196,7 @@ pub async fn show(
     let name = dataset_name(&name)?;
     let DatasetQuery { seed, examples, noise, rows, offset, limit } = query;
     let draws = [("seed", seed.is_some()), ("examples", examples.is_some()), ("noise", noise.is_some())];
-    let draw = into_draw(&app, "", seed, examples, noise).map_err(of_query)?;
+    let draw = into_draw(&app, "", seed, examples, noise).map_err(|fault| of_query(&fault))?;
     let limit = limit.map_or(Ok(app.limits().page), |limit| page_limit(&app, Some(limit)))?;
     let found = app.registry.dataset(&name, draw).await?;
     if let Some((field, _)) = draws.into_iter().find(|(_, given)| *given && found.kind != DatasetKind::Generated) {
@@ -267,7 +240,7 @@ pub async fn show(
         responses::KeyHeader),
     request_body(description = "The rows", content(
         (DatasetRows = "application/json", example = json!({"inputs": [[0.0, 1.0], [1.0, 1.0]], "targets": [[1.0], [0.0]]})),
-        (String = "text/csv"), (Vec<u8> = "application/octet-stream"))),
+        (schema::Table = "text/csv"), (schema::Npz = "application/octet-stream"))),
     responses((status = 201, description = "It is kept.", body = DatasetEntry),
         (status = 200, description = "It was kept already.", body = DatasetEntry), responses::PutDataset))]
 pub async fn put(
@@ -318,64 +291,6 @@ pub fn kept((summary, put): (DatasetSummary, Put)) -> Response {
     json::answer(status, &DatasetEntry::of(summary))
 }
 
-/// In which form a dataset comes.
-enum Form {
-    Json,
-    Csv(Targets),
-    Npz,
-}
-
-impl Form {
-    fn of(headers: &HeaderMap, columns: &ColumnsQuery) -> Result<Self, Problem> {
-        let ColumnsQuery { targets, one_hot } = columns;
-        let given = headers.get(header::CONTENT_TYPE).map(|value| essence(value.to_str().unwrap_or_default()));
-        let named = given.unwrap_or("application/json").to_ascii_lowercase();
-        let form = match named.as_str() {
-            "text/csv" => {
-                return match (targets, one_hot) {
-                    (Some(_), Some(_)) => {
-                        let detail =
-                            "in the query targets and one_hot both say which columns are targets; leave one out";
-                        Err(Problem::new(Code::ConflictingFields, detail))
-                    }
-                    (Some(names), None) => {
-                        Ok(Self::Csv(Targets::Named(names.split(',').map(|name| name.trim().to_owned()).collect())))
-                    }
-                    (None, Some(name)) => Ok(Self::Csv(Targets::OneHot(name.trim().to_owned()))),
-                    (None, None) => Ok(Self::Csv(Targets::Last)),
-                };
-            }
-            "application/json" => Self::Json,
-            "application/octet-stream" | "application/zip" | "application/x-npz" => Self::Npz,
-            other => {
-                let detail = format!(
-                    "the body is {other:?}, and this path takes text/csv, application/json, and npz files as \
-                     application/octet-stream"
-                );
-                return Err(Problem::new(Code::UnsupportedMediaType, detail));
-            }
-        };
-        if targets.is_some() || one_hot.is_some() {
-            let detail = "in the query targets and one_hot name columns of CSV, and the body is none";
-            return Err(Problem::new(Code::ConflictingFields, detail));
-        }
-        Ok(form)
-    }
-
-    fn read(&self, bytes: &[u8], limits: &crate::limits::Limits) -> Result<Dataset, Problem> {
-        match self {
-            Self::Csv(targets) => csv::read(bytes, targets, limits).map_err(Problem::from),
-            Self::Npz => npz::read(bytes, limits).map_err(Problem::from),
-            Self::Json => {
-                let DatasetRows { inputs, targets } = crate::http::body::parse(bytes)?;
-                let (inputs, targets) = (inputs.into_batch("/inputs")?, targets.into_batch("/targets")?);
-                let columns = Columns::numbered(inputs.columns(), targets.columns());
-                Ok(Dataset::new(inputs, targets, columns, vec![], limits)?)
-            }
-        }
-    }
-}
-
 impl DatasetEntry {
     fn of(summary: DatasetSummary) -> Self {
         let DatasetSummary { name, kind, title, size, hash } = summary;
@@ -413,7 +328,7 @@ impl DatasetView {
 }
 
 /// A fault whose place is a parameter of the query.
-fn of_query(fault: Fault) -> Problem {
+fn of_query(fault: &Fault) -> Problem {
     let parameter = fault.pointer.trim_start_matches('/');
     Problem::new(fault.code, format!("the query's {parameter}: {}", fault.detail))
 }

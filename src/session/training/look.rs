@@ -48,10 +48,13 @@ pub enum Seen {
 pub struct Watch {
     session: Arc<Session>,
     run: RunId,
-    own: Option<(Arc<Training>, broadcast::Receiver<(Arc<Progress>, Pace)>, watch::Receiver<Status>)>,
+    own: Option<Own>,
     /// The last step that was told of
     told: u64,
 }
+
+/// A run of this server, with what it reports and how it stands.
+type Own = (Arc<Training>, broadcast::Receiver<(Arc<Progress>, Pace)>, watch::Receiver<Status>);
 
 /// How long a watcher waits before it says that nothing happened.
 const SILENCE: Duration = Duration::from_secs(10);

@@ -101,14 +101,14 @@ impl Run {
             (stand.state, stand.done) = (state, stand.done + 1);
             sizes = Sizes::of(&trace);
             stand.last = self.progress(stand.done, &trace, &stand.last);
-            let every = |every: Option<u64>| every.is_some_and(|every| stand.done % every == 0);
+            let every = |every: Option<u64>| every.is_some_and(|every| stand.done.is_multiple_of(every));
             if every(plan.evaluate_every) || stand.done == total {
                 end = self.evaluate(&mut stand);
             }
             if stand.done == total && end.is_none() {
                 end = Some((RunState::Done, Reason::Finished, None));
             }
-            let due = plan.progress_every.map_or(stand.done == goal, |every| stand.done % every == 0);
+            let due = plan.progress_every.map_or(stand.done == goal, |every| stand.done.is_multiple_of(every));
             if due || end.is_some() {
                 reports.push(stand.last.clone());
             }

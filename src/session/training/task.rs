@@ -15,7 +15,7 @@ use super::super::replay::ReplayError;
 use super::super::services::Services;
 use super::super::session::{Live, Made, Session, SessionError};
 use super::portion::{Portion, Run, Stand};
-use super::{Ended, Kept, Pace, Plan, Reason, RunState, Training};
+use super::{Ended, Kept, Pace, Reason, RunState, Training};
 use crate::store::{Change, Commit, CommitError, Conflict, RunChange, RunTerms, StoreError};
 
 /// Why the task stops without having ended the run.
@@ -24,6 +24,18 @@ enum Left {
     Lost,
     /// The server stops
     Stopping,
+}
+
+/// What became of writing a portion down.
+enum Written {
+    /// It is in the log, and the session stands there
+    Made(Live),
+    /// There was nothing to be written
+    Nothing,
+    /// The log may have gone on otherwise
+    Overtaken,
+    /// The store takes no more
+    NoRoom(StoreError),
 }
 
 impl Training {
@@ -51,74 +63,98 @@ impl Training {
 
     async fn portions(&self, session: &Arc<Session>) -> Result<Ended, Left> {
         let services = &session.services;
-        let Plan { course, .. } = &self.plan;
         let parted = loop {
-            match services.data.parted(services, course).await {
+            match services.data.parted(services, &self.plan.course).await {
                 Ok(parted) => break parted,
-                Err(ReplayError::Store(error @ StoreError::Damaged(_))) => return Ok(self.damaged(session, &error)),
+                Err(ReplayError::Store(error @ StoreError::Damaged(_))) => return Ok(damaged(session, &error)),
                 Err(_) => self.pause(session).await?,
             }
         };
         let run = Run::new(Arc::clone(&session.subject), self.plan.clone(), parted);
-        let most = run.portion(services.limits.snapshot_work);
-        let began = Instant::now();
-        let mut first = None;
-        'again: loop {
-            let (mut live, mut stand) = match self.stand(session).await {
+        let (began, mut first) = (Instant::now(), None);
+        loop {
+            let (live, stand) = match self.stand(session).await {
                 Ok(Some(found)) => found,
-                Ok(None) => return Ok(self.ended(session, (RunState::Failed, Reason::Overtaken, None), None)),
+                Ok(None) => return Ok(ended(session, (RunState::Failed, Reason::Overtaken, None), None)),
                 Err(SessionError::Replay(ReplayError::Gone)) => return Err(Left::Lost),
-                Err(SessionError::Replay(error @ ReplayError::Damaged { .. })) => {
-                    return Ok(self.damaged(session, &error));
-                }
+                Err(SessionError::Replay(error @ ReplayError::Damaged { .. })) => return Ok(damaged(session, &error)),
                 Err(_) => {
                     self.pause(session).await?;
                     continue;
                 }
             };
-            let first = *first.get_or_insert(stand.done);
-            loop {
-                self.check(session)?;
+            let since = (began, *first.get_or_insert(stand.done));
+            if let Some(ended) = self.onward(session, &run, (live, stand), since).await? {
+                return Ok(ended);
+            }
+        }
+    }
+
+    /// Portion after portion, until the run has ended; nothing where the log must be asked how far it is. Its pace is
+    /// told since a moment when so many of its steps were made.
+    async fn onward(
+        &self,
+        session: &Arc<Session>,
+        run: &Run,
+        (mut live, mut stand): (Live, Stand),
+        (began, first): (Instant, u64),
+    ) -> Result<Option<Ended>, Left> {
+        let services = &session.services;
+        let most = run.portion(services.limits.snapshot_work);
+        loop {
+            self.check(session)?;
+            let shown = || (stand.done > 0).then(|| stand.last.clone());
+            if self.cancel.load(Ordering::Acquire) {
+                return Ok(Some(ended(session, (RunState::Cancelled, Reason::Cancelled, None), shown())));
+            }
+            if stand.done == self.plan.steps() {
+                return Ok(Some(ended(session, (RunState::Done, Reason::Finished, None), shown())));
+            }
+            let (own, from) = (run.clone(), stand.clone());
+            let portion = services.compute.run(Work::Pass, Length::Long, move || own.further(from, most)).await;
+            match self.write(session, &live, &portion).await? {
+                Written::Made(new) => live = new,
+                Written::Nothing => {}
+                Written::Overtaken => return Ok(None),
+                Written::NoRoom(error) => {
+                    let end = (RunState::Failed, Reason::StoreFull, Some(error.to_string()));
+                    return Ok(Some(ended(session, end, shown())));
+                }
+            }
+            let Portion { stand: after, reports, end, .. } = portion;
+            stand = after;
+            self.report(reports, &stand, pace(began, stand.done - first, self.plan.steps() - stand.done));
+            if let Some(end) = end {
                 let shown = (stand.done > 0).then(|| stand.last.clone());
-                if self.cancel.load(Ordering::Acquire) {
-                    return Ok(self.ended(session, (RunState::Cancelled, Reason::Cancelled, None), shown));
-                }
-                if stand.done == self.plan.steps() {
-                    return Ok(self.ended(session, (RunState::Done, Reason::Finished, None), shown));
-                }
-                let (own, from) = (run.clone(), stand.clone());
-                let computed = services.compute.run(Work::Pass, Length::Long, move || own.further(from, most)).await;
-                let Portion { stand: after, steps, sizes, reports, end, work } = computed;
-                if steps > 0 {
-                    let command = Command::Train(Box::new(TrainCommand {
-                        run: self.plan.run,
-                        from: self.plan.from,
-                        course: self.plan.course.clone(),
-                        memory: after.memory,
-                        progress: after.last.clone(),
-                    }));
-                    let made = Made { result: (), state: after.state.clone(), command, sizes, work, steps };
-                    match session.append(&live, made, None).await {
-                        Ok(Some(Appended { live: new, .. })) => live = (*session.publish(Arc::new(new))).clone(),
-                        Ok(None) => continue 'again,
-                        Err(SessionError::Replay(ReplayError::Gone)) => return Err(Left::Lost),
-                        Err(SessionError::Replay(ReplayError::Store(error @ StoreError::Full(_)))) => {
-                            let end = (RunState::Failed, Reason::StoreFull, Some(error.to_string()));
-                            return Ok(self.ended(session, end, shown));
-                        }
-                        Err(error) => {
-                            tracing::warn!(session = %session.name(), %error, "a training run waits for the store");
-                            self.pause(session).await?;
-                            continue 'again;
-                        }
-                    }
-                }
-                stand = after;
-                self.report(reports, &stand, pace(began, stand.done - first, self.plan.steps() - stand.done));
-                if let Some(end) = end {
-                    let shown = (stand.done > 0).then(|| stand.last.clone());
-                    return Ok(self.ended(session, end, shown));
-                }
+                return Ok(Some(ended(session, end, shown)));
+            }
+        }
+    }
+
+    /// Writes a portion down, and shows it then.
+    async fn write(&self, session: &Arc<Session>, live: &Live, portion: &Portion) -> Result<Written, Left> {
+        let Portion { stand, steps, sizes, work, .. } = portion;
+        if *steps == 0 {
+            return Ok(Written::Nothing);
+        }
+        let command = Command::Train(Box::new(TrainCommand {
+            run: self.plan.run,
+            from: self.plan.from,
+            course: self.plan.course.clone(),
+            memory: stand.memory,
+            progress: stand.last.clone(),
+        }));
+        let state = stand.state.clone();
+        let made = Made { result: (), state, command, sizes: *sizes, work: *work, steps: *steps };
+        match session.append(live, made, None).await {
+            Ok(Some(Appended { live, .. })) => Ok(Written::Made((*session.publish(Arc::new(live))).clone())),
+            Ok(None) => Ok(Written::Overtaken),
+            Err(SessionError::Replay(ReplayError::Gone)) => Err(Left::Lost),
+            Err(SessionError::Replay(ReplayError::Store(error @ StoreError::Full(_)))) => Ok(Written::NoRoom(error)),
+            Err(error) => {
+                tracing::warn!(session = %session.name(), %error, "a training run waits for the store");
+                self.pause(session).await?;
+                Ok(Written::Overtaken)
             }
         }
     }
@@ -166,22 +202,10 @@ impl Training {
             (status.progress, status.pace) = (Some(last), Some(pace));
         });
         for progress in reports {
+            let pace = Pace { seconds_left: seconds(self.plan.to - progress.step, pace.steps_per_second), ..pace };
             // Nobody may be listening.
             let _ = self.reports.send((Arc::new(progress), pace));
         }
-    }
-
-    fn damaged(&self, session: &Session, error: &impl ToString) -> Ended {
-        self.ended(session, (RunState::Failed, Reason::Damaged, Some(error.to_string())), None)
-    }
-
-    fn ended(
-        &self,
-        session: &Session,
-        (state, reason, failure): (RunState, Reason, Option<String>),
-        progress: Option<Progress>,
-    ) -> Ended {
-        Ended { state, reason, step: session.live().step(), progress, failure }
     }
 
     /// Writes down that it has ended. Where that fails it stays open, and is ended by whoever takes it up again.
@@ -227,10 +251,27 @@ impl Training {
 #[allow(clippy::cast_precision_loss, reason = "steps are limited far below 2^53")]
 fn pace(began: Instant, steps: u64, left: u64) -> Pace {
     // A clock that has not moved yet would make it infinitely fast.
-    let seconds = began.elapsed().as_secs_f64().clamp(1e-6, f64::MAX);
-    let steps_per_second = steps as f64 / seconds;
-    let seconds_left = if steps == 0 { 0.0 } else { left as f64 / steps_per_second };
-    Pace { steps_per_second, seconds_left }
+    let micros = began.elapsed().as_micros().max(1);
+    let steps_per_second = 1e6 * steps as f64 / micros as f64;
+    Pace { steps_per_second, seconds_left: seconds(left, steps_per_second) }
+}
+
+/// For so many steps at a pace.
+#[allow(clippy::cast_precision_loss, reason = "steps are limited far below 2^53")]
+fn seconds(steps: u64, steps_per_second: f64) -> f64 {
+    if steps_per_second > 0.0 { steps as f64 / steps_per_second } else { 0.0 }
+}
+
+fn damaged(session: &Session, error: &impl ToString) -> Ended {
+    ended(session, (RunState::Failed, Reason::Damaged, Some(error.to_string())), None)
+}
+
+fn ended(
+    session: &Session,
+    (state, reason, failure): (RunState, Reason, Option<String>),
+    progress: Option<Progress>,
+) -> Ended {
+    Ended { state, reason, step: session.live().step(), progress, failure }
 }
 
 /// Changes a run as this server.

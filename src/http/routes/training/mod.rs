@@ -24,6 +24,7 @@ use crate::session::{Bytes, Outcome, RunState, Session, View, Watch};
 
 pub use body::{TrainBody, into_draw};
 pub use stream::EventName;
+use stream::EventView;
 pub use view::{ProgressView, SplitView, TrainView};
 
 /// How a client wants to hear of a run.
@@ -57,7 +58,7 @@ const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
     request_body(content = TrainBody, description = "What is learned from, and how long",
         example = json!({"steps": 100})),
     responses((status = 200, description = "The run at its end, or as it goes.",
-            content((TrainView = "application/json"), (String = "text/event-stream"), (String = "application/x-ndjson"))),
+            content((TrainView = "application/json"), (EventView = "text/event-stream"), (schema::Lines = "application/x-ndjson"))),
         (status = 202, description = "The run has begun; Location tells where to look.", body = TrainView),
         responses::Train))]
 pub async fn train(
@@ -123,7 +124,7 @@ pub async fn cancel(State(app): State<Arc<App>>, Path(name): Path<String>) -> Re
 #[utoipa::path(get, path = "/v1/sessions/{name}/events", tag = "training", operation_id = "listen",
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"),
         responses::ListenHeaders),
-    responses((status = 200, description = "Events, as they happen.", body = String, content_type = "text/event-stream"),
+    responses((status = 200, description = "Events, as they happen.", body = EventView, content_type = "text/event-stream"),
         responses::Listen))]
 pub async fn listen(
     State(app): State<Arc<App>>,

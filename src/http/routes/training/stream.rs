@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::view::{ProgressView, TrainView};
+use crate::engine::schema;
 use crate::http::json;
 use crate::http::problem::Problem;
 use crate::http::routes::history::StepEntry;
@@ -28,6 +29,20 @@ pub enum EventName {
     Done,
     /// It failed, or the stream cannot go on
     Problem,
+}
+
+/// A server-sent event.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it describes what is written elsewhere")]
+pub struct EventView {
+    /// What it tells
+    event: EventName,
+    /// The session's step
+    #[schema(value_type = schema::Prose, required = false)]
+    id: Option<String>,
+    /// A `StepEntry`, a `ProgressView`, a `TrainView` or a `Problem`, as JSON
+    #[schema(value_type = schema::Table)]
+    data: String,
 }
 
 /// Something that happened.
