@@ -72,7 +72,7 @@ pub fn read(bytes: &[u8], targets: &Targets, limits: &Limits) -> Result<Dataset,
     let roles = roles(&names, targets)?;
     let mut table = Table::new(&roles);
     while reader.read_record(&mut record).map_err(refusal)? {
-        let line = record.position().map_or(0, ::csv::Position::line);
+        let line = line(&record, bytes);
         if table.rows == limits.dataset_rows {
             return Err(DatasetError::TooManyRows { count: table.rows + 1, limit: limits.dataset_rows }.into());
         }
@@ -218,6 +218,15 @@ impl Table {
         let columns = Columns { inputs: input_names, targets: classes.clone() };
         Ok(Dataset::new(inputs, targets, columns, classes, limits)?)
     }
+}
+
+/// The line of a record, counted from 1. The reader's own count is that of the empty lines before it.
+fn line(record: &StringRecord, bytes: &[u8]) -> u64 {
+    let Some(position) = record.position() else { return 0 };
+    let start = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let before = bytes.get(start..).unwrap_or_default().iter();
+    let empty = before.take_while(|byte| matches!(byte, b'\r' | b'\n')).filter(|byte| **byte == b'\n').count();
+    position.line() + empty as u64
 }
 
 /// A finite number.

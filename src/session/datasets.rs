@@ -12,6 +12,7 @@ use super::cbor::Bytes;
 use super::dataset::{hexadecimal, read, write};
 use super::once::{Claim, Outcome, TENANT};
 use super::registry::Registry;
+use super::replay::ReplayError;
 use super::session::{SessionError, as_a_whole};
 use crate::engine::dataset::{Dataset, Described, Generator, REAL, Real};
 use crate::store::{Change, Commit, DataChange, DataName, Digest, StoreError};
@@ -223,8 +224,13 @@ impl Registry {
             let key = kept.as_ref().map(|(claim, outcome)| claim.entry(&services, outcome));
             commit(&services, Commit { change, key }).await
         });
-        made.await.map_err(|error| match error {
-            SessionError::Replay(super::ReplayError::Store(error)) => error.into(),
+        let made = match made.await {
+            // There is no such name.
+            Err(SessionError::Replay(ReplayError::Gone)) => Ok(Settled::Overtaken),
+            made => made,
+        };
+        made.map_err(|error| match error {
+            SessionError::Replay(ReplayError::Store(error)) => error.into(),
             SessionError::Answered => DataError::Answered,
             // A change of data knows no other end.
             other => StoreError::Unavailable(other.to_string()).into(),

@@ -226,6 +226,9 @@ impl Registry {
         let key = terms.claim.as_deref().map(|claim| claim.entry(&self.services, &Outcome::Deleted));
         match commit(&self.services, Commit { change: Change::Delete(head.log.id), key }).await {
             Ok(_) => {
+                if let Some(session) = slot.get() {
+                    session.tell();
+                }
                 self.cache.put(slot, None);
                 Ok(())
             }

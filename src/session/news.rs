@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::course::{Progress, RunId};
 use super::history::Past;
+use super::once::TENANT;
 use super::record::Command;
 use super::replay::{CHANGED, ReplayError, TRAIN};
 use super::session::{Session, SessionError};
@@ -94,6 +95,10 @@ impl Listener {
     /// Reads what there is to tell.
     async fn look(&mut self, shared: bool) -> Result<(), SessionError> {
         let session = &self.session;
+        let named = session.services.store.find(TENANT, session.name().as_str()).await?;
+        if named.is_none_or(|head| head.log.id != session.log.id) {
+            return Err(ReplayError::Gone.into());
+        }
         // The run first: where it has ended, all of its steps are there to be told of before.
         let run = session.latest_run().await?;
         if shared {
