@@ -171,7 +171,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     if values.next().is_some() {
         return Err(wrong_header("Idempotency-Key stands twice"));
     }
-    let visible = |text: &&str| (1..=KEY_CHARACTERS).contains(&text.len());
+    let visible =
+        |text: &&str| (1..=KEY_CHARACTERS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     match value.to_str().ok().filter(visible) {
         Some(key) => Ok(Some(key.to_owned())),
         None => Err(wrong_header(&format!("an Idempotency-Key has 1 to {KEY_CHARACTERS} visible ASCII characters"))),

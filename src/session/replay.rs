@@ -111,12 +111,22 @@ impl Replay<'_> {
         Ok(live)
     }
 
-    /// As far as the log goes now, from where the session stood before.
+    /// As far as the log goes now, from where the session stood before. What is written meanwhile is not waited for:
+    /// a training run may write as fast as this reads.
     pub async fn onward(&self, mut live: Live) -> Result<Live, ReplayError> {
+        let store = &self.services.store;
+        let head = store.find(&self.log.tenant, &self.log.name).await?;
+        let goal = head.filter(|head| head.log.id == self.log.id).map_or(u64::MAX, |head| head.entry.last);
         loop {
+            if live.step() >= goal {
+                return Ok(live);
+            }
             let entries = self.read(self.log, live.step() + 1, u64::MAX >> 1).await?;
             let Some(last) = entries.last().map(|entry| entry.head.last) else { return Ok(live) };
-            live = if entries.iter().any(goes_back) {
+            let runs = entries.iter().any(|entry| entry.head.note.contains(TRAIN));
+            // Whoever trains leaves snapshots, and going on from the latest is less work than to train along.
+            let ahead = runs && store.snapshot(self.log.id, last).await?.is_some_and(|(step, _)| step > live.step());
+            live = if ahead || entries.iter().any(goes_back) {
                 self.at(last).await?
             } else {
                 self.follow(self.log, live, entries, u64::MAX).await?.0

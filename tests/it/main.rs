@@ -35,6 +35,7 @@ mod server;
 mod sessions;
 mod simulation;
 mod store;
+mod training;
 mod transfer;
 mod untouched;
 mod weights;

@@ -10,9 +10,19 @@ use crate::engine::tensor::{Named, SlotName, Slots, Tensor};
 
 pub(super) const SLOTS: &[SlotName] = &[SlotName::SquareSum];
 
+/// s + g²
+pub fn gathered(sum: f64, g: f64) -> f64 {
+    sum + g * g
+}
+
+/// g/(√s + ε)
+pub fn over(epsilon: f64, g: f64, squares: f64) -> f64 {
+    g / (sqrt(squares) + epsilon)
+}
+
 pub(super) fn turn(epsilon: f64, g: &Tensor, slots: &Slots, tap: &mut Tap) -> Turned {
-    let mut total = slots[SlotName::SquareSum].zip(g, |s, g| s + g * g);
+    let mut total = slots[SlotName::SquareSum].zip(g, gathered);
     tap.slot(SlotName::SquareSum, &mut total);
-    let direction = g.zip(&total, |g, s| g / (sqrt(s) + epsilon));
+    let direction = g.zip(&total, |g, s| over(epsilon, g, s));
     Turned { after: Named::new([(SlotName::SquareSum, Arc::new(total))]), corrected: None, direction }
 }

@@ -37,22 +37,36 @@ pub struct Corrected {
 
 pub(super) const SLOTS: &[SlotName] = &[SlotName::FirstMoment, SlotName::SecondMoment];
 
+/// β·m + (1 − β)·g
+pub fn faded(beta: f64, mean: f64, g: f64) -> f64 {
+    beta * mean + (1.0 - beta) * g
+}
+
+/// 1 − β^t, what a mean that began at zero is divided by
+#[allow(clippy::cast_precision_loss, reason = "nobody makes 2^53 steps")]
+pub fn start(beta: f64, timestep: u64) -> f64 {
+    1.0 - pow(beta, timestep as f64)
+}
+
+/// m̂/(√v̂ + ε)
+pub fn direction(epsilon: f64, first: f64, second: f64) -> f64 {
+    first / (sqrt(second) + epsilon)
+}
+
 pub(super) fn turn(moments: Moments, timestep: u64, g: &Tensor, slots: &Slots, tap: &mut Tap) -> Turned {
     let Moments { beta1, beta2, epsilon } = moments;
-    let mut first = slots[SlotName::FirstMoment].zip(g, |m, g| beta1 * m + (1.0 - beta1) * g);
+    let mut first = slots[SlotName::FirstMoment].zip(g, |m, g| faded(beta1, m, g));
     tap.slot(SlotName::FirstMoment, &mut first);
-    let mut second = slots[SlotName::SecondMoment].zip(g, |v, g| beta2 * v + (1.0 - beta2) * (g * g));
+    let mut second = slots[SlotName::SecondMoment].zip(g, |v, g| faded(beta2, v, g * g));
     tap.slot(SlotName::SecondMoment, &mut second);
-    #[allow(clippy::cast_precision_loss, reason = "nobody makes 2^53 steps")]
-    let t = timestep as f64;
-    let (start1, start2) = (1.0 - pow(beta1, t), 1.0 - pow(beta2, t));
+    let (start1, start2) = (start(beta1, timestep), start(beta2, timestep));
     let mut corrected =
         Corrected { first_moment: first.map(|m| m / start1), second_moment: second.map(|v| v / start2) };
     tap.within("corrected", |tap| {
         tap.tensor("first_moment", &mut corrected.first_moment);
         tap.tensor("second_moment", &mut corrected.second_moment);
     });
-    let direction = corrected.first_moment.zip(&corrected.second_moment, |m, v| m / (sqrt(v) + epsilon));
+    let along = corrected.first_moment.zip(&corrected.second_moment, |m, v| direction(epsilon, m, v));
     let after = [(SlotName::FirstMoment, Arc::new(first)), (SlotName::SecondMoment, Arc::new(second))];
-    Turned { after: Named::new(after), corrected: Some(corrected), direction }
+    Turned { after: Named::new(after), corrected: Some(corrected), direction: along }
 }

@@ -20,12 +20,22 @@ pub struct Momentum {
 
 pub(super) const SLOTS: &[SlotName] = &[SlotName::Velocity];
 
+/// μ·v + g
+pub fn gathered(factor: f64, velocity: f64, g: f64) -> f64 {
+    factor * velocity + g
+}
+
+/// g + μ·v, by the new velocity
+pub fn ahead(factor: f64, velocity: f64, g: f64) -> f64 {
+    g + factor * velocity
+}
+
 pub(super) fn turn(momentum: Option<Momentum>, g: &Tensor, slots: &Slots, tap: &mut Tap) -> Turned {
     let Some(Momentum { factor, nesterov }) = momentum else {
         return Turned { after: Slots::new([]), corrected: None, direction: g.clone() };
     };
-    let mut velocity = slots[SlotName::Velocity].zip(g, |v, g| factor * v + g);
+    let mut velocity = slots[SlotName::Velocity].zip(g, |v, g| gathered(factor, v, g));
     tap.slot(SlotName::Velocity, &mut velocity);
-    let direction = if nesterov { g.zip(&velocity, |g, v| g + factor * v) } else { velocity.clone() };
+    let direction = if nesterov { g.zip(&velocity, |g, v| ahead(factor, v, g)) } else { velocity.clone() };
     Turned { after: Named::new([(SlotName::Velocity, Arc::new(velocity))]), corrected: None, direction }
 }

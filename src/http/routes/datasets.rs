@@ -24,7 +24,7 @@ use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::query::Query;
 use crate::http::responses;
-use crate::limits::NUMBER_BYTES;
+use crate::limits::{NUMBER_BYTES, SEED_MAX};
 use crate::session::{DatasetKind, DatasetSize, DatasetSummary, FoundDataset, Length, Put, SessionName, Terms, Work};
 
 /// A page of the datasets.
@@ -197,6 +197,10 @@ pub async fn show(
     let DatasetQuery { seed, examples, noise, rows, offset, limit } = query;
     let draws = [("seed", seed.is_some()), ("examples", examples.is_some()), ("noise", noise.is_some())];
     let draw = into_draw(&app, "", seed, examples, noise).map_err(|fault| of_query(&fault))?;
+    if offset.is_some_and(|offset| offset > SEED_MAX) {
+        let detail = format!("the query's offset: a whole number of at most {SEED_MAX} was expected");
+        return Err(Problem::new(Code::NumberOutOfRange, detail));
+    }
     let limit = limit.map_or(Ok(app.limits().page), |limit| page_limit(&app, Some(limit)))?;
     let found = app.registry.dataset(&name, draw).await?;
     if let Some((field, _)) = draws.into_iter().find(|(_, given)| *given && found.kind != DatasetKind::Generated) {

@@ -14,7 +14,7 @@ use super::super::replay::ReplayError;
 use super::super::session::{Session, SessionError, Terms, as_a_whole};
 use super::super::subject::{Subject, SubjectError};
 use super::task::change;
-use super::{Kept, Plan, RunLength, RunState, Status, TrainData, TrainError, TrainRequest, Training};
+use super::{Kept, Plan, RunLength, RunState, Status, TrainData, TrainError, TrainRequest, Training, Watch};
 use crate::engine::cost::Extent;
 use crate::engine::dataset::split::{Parted, Split};
 use crate::engine::dataset::{Columns, Dataset};
@@ -37,7 +37,7 @@ struct Prepared {
 
 impl Session {
     /// Begins a run, which goes on whether or not anybody waits for it.
-    pub async fn train(self: &Arc<Self>, request: TrainRequest, terms: Terms) -> Result<Arc<Training>, SessionError> {
+    pub async fn train(self: &Arc<Self>, request: TrainRequest, terms: Terms) -> Result<Watch, SessionError> {
         let subject = Arc::clone(&self.subject);
         let limits = self.services.limits.clone();
         let checked = tokio::task::spawn_blocking(move || {
@@ -57,7 +57,7 @@ impl Session {
         prepared: Prepared,
         request: TrainRequest,
         terms: Terms,
-    ) -> Result<Arc<Training>, SessionError> {
+    ) -> Result<Watch, SessionError> {
         let Prepared { dataset, course, parted, steps, evaluate_every } = prepared;
         let services = &self.services;
         services.data.keep(&course, parted);
@@ -99,11 +99,12 @@ impl Session {
             let outcome = Outcome::Trained { log: Bytes(self.log.id.0.to_vec()), run: Bytes(plan.run.0.to_vec()) };
             claim.keep(services, &outcome).await;
         }
-        Ok(self.set_out(plan))
+        let (_, watch) = self.set_out(plan);
+        Ok(watch)
     }
 
-    /// Gives a run that this server holds its task.
-    pub(super) fn set_out(self: &Arc<Self>, plan: Plan) -> Arc<Training> {
+    /// Gives a run that this server holds its task; whoever watches it sees all of it.
+    pub(super) fn set_out(self: &Arc<Self>, plan: Plan) -> (Arc<Training>, Watch) {
         let status = Status { state: RunState::Running, progress: None, pace: None, ended: None };
         let training = Arc::new(Training {
             plan,
@@ -114,8 +115,9 @@ impl Session {
         });
         self.services.trainings.add(self.log.id, Arc::clone(&training));
         let (own, session) = (Arc::clone(&training), Arc::clone(self));
+        let watch = training.watch(self);
         tokio::spawn(own.make(session));
-        training
+        (training, watch)
     }
 
     /// That a run is on, and nothing else may change the session.

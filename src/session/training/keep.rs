@@ -124,7 +124,7 @@ impl Session {
             Err(CommitError::Refused(error) | CommitError::Unknown(error)) => return Err(error.into()),
         }
         tracing::info!(session = %self.name(), "a training run goes on from what was written of it");
-        let training = self.set_out(kept.plan);
+        let (training, _) = self.set_out(kept.plan);
         if run.cancel {
             training.cancel.store(true, Ordering::Release);
         }

@@ -168,7 +168,7 @@ impl Session {
 
 impl Training {
     /// Sees it go on from its first step; nothing of it is missed.
-    pub fn watch(self: &Arc<Self>, session: &Arc<Session>) -> Watch {
+    pub(super) fn watch(self: &Arc<Self>, session: &Arc<Session>) -> Watch {
         let (reports, status) = (self.reports.subscribe(), self.status.subscribe());
         let own = Some((Arc::clone(self), reports, status));
         Watch { session: Arc::clone(session), run: self.plan.run, own, told: self.plan.from }

@@ -280,7 +280,13 @@ impl Store for SqliteStore {
     }
 
     async fn data_of(&self, log: LogId) -> Result<Vec<Digest>, StoreError> {
-        let found = sqlx::query(rows::DATA_OF).bind(&log.0[..]).fetch_all(&self.shared.readers()?).await;
+        let readers = self.shared.readers()?;
+        // A file that is only read may be from before there was data.
+        let known = sqlx::query(rows::KNOWS_DATA).fetch_optional(&readers).await.map_err(|error| of_reading(&error))?;
+        if known.is_none() {
+            return Ok(vec![]);
+        }
+        let found = sqlx::query(rows::DATA_OF).bind(&log.0[..]).fetch_all(&readers).await;
         let hashes = found.and_then(|found| found.iter().map(|row| rows::fixed(row.try_get(0)?)).collect());
         hashes.map_err(|error| of_reading(&error))
     }

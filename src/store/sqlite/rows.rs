@@ -35,6 +35,9 @@ macro_rules! from_covering {
     };
 }
 
+/// A row where the database has a table for what logs use.
+pub(super) const KNOWS_DATA: &str = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'data_uses'";
+
 /// Reads something, whatever there is.
 pub(super) const ANY: &str = "SELECT count(*) FROM sqlite_schema";
 

@@ -82,8 +82,7 @@ pub async fn train(
             return Ok(Begun::Run(session, watch));
         }
         let request = body.into_request(&app, &session).await?;
-        let training = session.train(request, terms).await?;
-        let watch = training.watch(&session);
+        let watch = session.train(request, terms).await?;
         Ok(Begun::Run(session, watch))
     };
     match change.conditions.once_as(&app, work, before).await? {
