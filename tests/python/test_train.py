@@ -578,6 +578,6 @@ def test_a_batch_is_at_most_all_rows(server):
 
 def test_digits_are_learned_by_one_call(server):
     layers = network(64, dense(64, "relu"), dense(32, "relu"), dense(10, "softmax"))
-    server.put("/v1/sessions/digits", {"network": layers, "loss": "cross_entropy", "optimizer": {"kind": "adam"}}, status=201)
-    done = server.post("/v1/sessions/digits/train", {"dataset": "digits", "standardize": True, "epochs": 20}, status=200)
+    server.put("/v1/sessions/digits-run", {"network": layers, "loss": "cross_entropy", "optimizer": {"kind": "adam"}}, status=201)
+    done = server.post("/v1/sessions/digits-run/train", {"dataset": "digits", "standardize": True, "epochs": 20}, status=200)
     assert done["test_accuracy"] >= 0.96, done
