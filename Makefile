@@ -39,11 +39,11 @@ test-python: .venv/ready
 soak: .venv/ready
 	cargo build --release --locked
 	SIMULATIONS=200000 cargo test --release --locked --test it simulation
-	CHAINRULE_BINARY=target/release/chainrule KILL_ROUNDS=400 POWER_CUT_ROUNDS=100000 KILL_POINT_ROUNDS=4 \
+	CHAINRULE_BINARY=target/release/chainrule KILL_ROUNDS=400 TRAIN_KILL_ROUNDS=40 POWER_CUT_ROUNDS=100000 KILL_POINT_ROUNDS=4 \
 	  FAILING_DISK_ROUNDS=0 DAMAGE_ROUNDS=2000 GRADE_CASES=100 CONTRACT_EXAMPLES=300 $(PYTHON) -m pytest -q \
 	  -p no:cacheprovider -n auto --dist worksteal tests/python/test_kill.py tests/python/test_power_cut.py \
 	  tests/python/test_kill_points.py tests/python/test_failing_disk.py tests/python/test_damage.py \
-	  tests/python/test_grade.py tests/python/test_contract.py
+	  tests/python/test_grade.py tests/python/test_contract.py tests/python/test_train_crash.py
 
 test-container:
 	tests/container/run

@@ -15,6 +15,8 @@ from crash import Server
 
 ROUNDS = int(os.environ.get("TRAIN_KILL_ROUNDS", "4"))
 PATIENCE = 60
+# More rounds want a longer run, so that the last kill falls into it too.
+STEPS = 3_000 * ROUNDS
 
 CREATE = {
     "network": {
@@ -31,7 +33,7 @@ CREATE = {
     "seed": 5,
 }
 RUN = {
-    "dataset": "digits", "standardize": True, "steps": 12_000, "batch_size": 16, "seed": 3,
+    "dataset": "digits", "standardize": True, "steps": STEPS, "batch_size": 16, "seed": 3,
     "learning_rate": {"kind": "cosine"}, "evaluate_every": 500, "patience": 1000,
 }
 
@@ -71,7 +73,7 @@ def test_a_killed_run_comes_to_the_end_that_it_would_have_come_to(tmp_path: Path
     client = Client(undisturbed.url)
     begin(client, "run")
     expected = finished(client, "run")
-    assert (expected["state"], expected["step"]) == ("done", 12_000)
+    assert (expected["state"], expected["step"]) == ("done", STEPS)
     expected_history = history(client, "run")
     client.close()
     undisturbed.stop()
@@ -119,7 +121,7 @@ def test_a_server_that_is_stopped_leaves_a_run_to_the_next(tmp_path: Path) -> No
     server = Server(store)
     client = Client(server.url)
     view = finished(client, "run")
-    assert (view["state"], view["step"]) == ("done", 12_000)
+    assert (view["state"], view["step"]) == ("done", STEPS)
     assert url
     client.close()
     server.stop()
