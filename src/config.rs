@@ -44,6 +44,9 @@ pub enum Command {
     Export(Transfer),
     /// Copy sessions out of such a file into a store; what is there already is gone on from, never overwritten
     Import(Transfer),
+    /// Keep a snapshot of every session where it stands: before an upgrade that changes the arithmetic, as the changelog
+    /// says, so that the new version can go on from there
+    Snapshot(Kept),
 }
 
 /// Sessions, on their way out of a store or into one.

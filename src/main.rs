@@ -40,6 +40,7 @@ fn on_a_runtime(command: Command) -> Result<(), String> {
         Command::Healthcheck { listen } => runtime.block_on(ask(listen.listen)),
         Command::Export(flags) => runtime.block_on(transfer::export(flags)),
         Command::Import(flags) => runtime.block_on(transfer::import(flags)),
+        Command::Snapshot(store) => runtime.block_on(transfer::snapshot(&store)),
     };
     // Long computations were given their time while the server stopped; what still runs is cut off.
     runtime.shutdown_background();

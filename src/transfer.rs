@@ -1,14 +1,17 @@
-//! `chainrule export` and `chainrule import`: sessions in and out of one portable file.
+//! `chainrule export` and `chainrule import`: sessions in and out of one portable file; `chainrule snapshot`: ready for
+//! another version of the arithmetic.
 
 use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chainrule::limits::Limits;
+use chainrule::session::{Registry, Snapshots, ThisMachine};
 use chainrule::store::{Copied, Durability, PostgresStore, SqliteStore, Store, copy};
 
-use crate::config::{Store as Place, Transfer};
+use crate::config::{Kept, Store as Place, Transfer};
 use crate::open::open;
 
 /// How often a terminal hears how far it is.
@@ -73,21 +76,62 @@ pub async fn import(flags: Transfer) -> Result<(), String> {
     warn_of_damage(&copied)
 }
 
+/// Keeps a snapshot of every session where it stands.
+pub async fn snapshot(store: &Kept) -> Result<(), String> {
+    if store.store == Place::Memory {
+        return Err(NOT_MEMORY.into());
+    }
+    let limits = Limits::default();
+    let opened = open(store, &limits).await?;
+    let registry = Registry::new(limits, Arc::clone(&opened), Arc::new(ThisMachine));
+    let mut told = Told::new();
+    let done = registry.keep_snapshots(&mut |done| told.tell(|| counted(done.kept, "session"))).await;
+    opened.close().await;
+    let Snapshots { kept, left_out } = done.map_err(|error| error.to_string())?;
+    println!(
+        "{} with a snapshot at the last step in {}.\nNext: chainrule --store {} of the new version",
+        counted(kept, "session"),
+        store.store,
+        store.store
+    );
+    if left_out.is_empty() {
+        return Ok(());
+    }
+    let each = left_out.iter().map(|(name, what)| format!("session {name} was left out: {what}"));
+    Err(each.collect::<Vec<_>>().join("\n"))
+}
+
 const NOT_MEMORY: &str = "a store in memory is gone when its server stops: --store takes sqlite:FILE or postgres://…";
 
 async fn copied(from: &dyn Store, to: &dyn Store, sessions: &[String]) -> Result<Copied, String> {
-    let (terminal, mut told) = (io::stderr().is_terminal(), Instant::now());
-    let mut progress = |copied: &Copied| {
-        if terminal && told.elapsed() >= PROGRESS {
-            told = Instant::now();
-            eprintln!("{} so far", sum(copied));
+    let mut told = Told::new();
+    copy(from, to, "", sessions, &mut |copied| told.tell(|| sum(copied))).await.map_err(|error| error.to_string())
+}
+
+/// Tells a terminal now and then how far it is.
+struct Told {
+    terminal: bool,
+    last: Instant,
+}
+
+impl Told {
+    fn new() -> Self {
+        Self { terminal: io::stderr().is_terminal(), last: Instant::now() }
+    }
+
+    fn tell(&mut self, what: impl FnOnce() -> String) {
+        if self.terminal && self.last.elapsed() >= PROGRESS {
+            self.last = Instant::now();
+            eprintln!("{} so far", what());
         }
-    };
-    copy(from, to, "", sessions, &mut progress).await.map_err(|error| error.to_string())
+    }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn sum(copied: &Copied) -> String {
-    let counted = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let new =
         if copied.entries == 1 { "1 new log entry".to_owned() } else { format!("{} new log entries", copied.entries) };
     format!("{}, {new}", counted(copied.logs, "session"))

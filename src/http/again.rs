@@ -62,7 +62,9 @@ pub async fn recalled(app: &App, session: &Session, step: u64, detail: Option<De
     let Recalled { happened, live, name } = session.recall(step).await?;
     let tag = live.tag;
     let response = match happened {
-        Happened::Created | Happened::Rewound => sessions::view_as(app, StatusCode::OK, session, &name, &live).await,
+        Happened::Created | Happened::Rewound | Happened::Sealed => {
+            sessions::view_as(app, StatusCode::OK, session, &name, &live).await
+        }
         Happened::Replaced(layer) => weights::recalled(app, session, &name, &live, layer.as_ref()).await?,
         Happened::Stepped(trace, was) => {
             let detail = detail.unwrap_or(was);

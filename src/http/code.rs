@@ -128,6 +128,11 @@ codes! {
     StepNotFound "step_not_found" NOT_FOUND "The session has no such step."
         "The session is there, and has not come as far as the step in the path or the query."
         "GET /v1/sessions/{name}/steps lists the steps that there are; step 0 is the creation.",
+    StepSealed "step_sealed" GONE "The step was computed with an older version of the arithmetic."
+        "The arithmetic of this program changed since the step was made, and would give other bits for it. A session's \
+         past is never changed, so the step is not computed again; the session itself goes on."
+        "GET /v1/sessions/{name}/steps still has the step's loss and norms. Steps behind the one of kind seal are recalled \
+         as ever; an older version of the program answers this one from an export.",
     LayerNotFound "layer_not_found" NOT_FOUND "The network has no layer of that name."
         "The session is there, and its network has no layer of the name in the path."
         "The detail lists the layers; one without a name of its own is called layer1, layer2 and so on from the \
@@ -278,6 +283,11 @@ codes! {
          depends on it is served; steps before it and other sessions are."
         "Bring back the store from a copy, or fork the session at an earlier step and go on from there. The detail names \
          the step; the server's log says the same.",
+    OtherArithmetic "other_arithmetic" NOT_IMPLEMENTED "Another version of the arithmetic computed the session."
+        "The session was computed by a version of this program whose arithmetic gives other bits, and this one has no \
+         state that it could go on from. Nothing of it is changed or lost."
+        "Where the store is from a newer version, serve it with that. Where it is from an older one, run chainrule snapshot \
+         of that older version on the store once, and ask again.",
     StoreUnavailable "store_unavailable" SERVICE_UNAVAILABLE "The store does not answer."
         "The place where sessions are kept cannot be reached, or has trouble that may pass. Where it is not known \
          whether a change was written, it was written whole or not at all."

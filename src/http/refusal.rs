@@ -17,7 +17,9 @@ use crate::insight::grade::{ClaimError, GradeError};
 use crate::insight::gradient_check::GradientCheckError;
 use crate::insight::range::OutOfRange;
 use crate::insight::what_if::WhatIfError;
-use crate::session::{DataError, KeyError, RegistryError, ReplayError, SessionError, Stale, SubjectError, TrainError};
+use crate::session::{
+    DataError, KeyError, RegistryError, ReplayError, SealError, SessionError, Stale, SubjectError, TrainError,
+};
 use crate::store::StoreError;
 
 impl From<RegistryError> for Problem {
@@ -49,6 +51,10 @@ impl From<ReplayError> for Problem {
         match error {
             ReplayError::Store(error) => error.into(),
             ReplayError::Damaged { .. } => Self::new(Code::SessionDamaged, text),
+            ReplayError::Sealed(SealError::Earlier { .. }) => Self::new(Code::StepSealed, text),
+            ReplayError::Sealed(SealError::Newer { .. } | SealError::NoState { .. }) => {
+                Self::new(Code::OtherArithmetic, text)
+            }
             ReplayError::Gone => Self::new(Code::SessionNotFound, text),
         }
     }

@@ -17,7 +17,8 @@ const TRACE_QUERY: &[Code] = &[UnknownField, DuplicateField, UnknownValue, Inval
 /// A path with a session's name.
 const NAMED: &[Code] = &[InvalidPath, InvalidName];
 /// A path with the name of a session that there must be.
-const SESSION: &[Code] = &[InvalidPath, InvalidName, SessionNotFound, SessionDamaged, StoreUnavailable, StoreDamaged];
+const SESSION: &[Code] =
+    &[InvalidPath, InvalidName, SessionNotFound, SessionDamaged, OtherArithmetic, StoreUnavailable, StoreDamaged];
 /// Any body.
 const BODY: &[Code] = &[
     MalformedJson,
@@ -46,8 +47,16 @@ const SPEC: &[Code] = &[
 /// Whatever asks the store.
 const STORE: &[Code] = &[StoreUnavailable, StoreDamaged];
 /// Whatever changes something, and on terms.
-const TERMS: &[Code] =
-    &[InvalidHeader, IdempotencyKeyBusy, IdempotencyKeyReused, StaleState, HistoryLost, StoreFull, Overloaded];
+const TERMS: &[Code] = &[
+    InvalidHeader,
+    IdempotencyKeyBusy,
+    IdempotencyKeyReused,
+    StaleState,
+    HistoryLost,
+    StepSealed,
+    StoreFull,
+    Overloaded,
+];
 /// A body with a batch, and the pass over it.
 const BATCH: &[Code] =
     &[UnknownValue, WrongShape, MissingData, BatchTooSmall, BatchTooLarge, NotAProbability, WorkTooLarge, NonFinite];
@@ -79,8 +88,8 @@ refusals! {
     ShowPreset: NO_QUERY, &[InvalidPath, PresetNotFound];
     ExplainProblem: NO_QUERY, &[InvalidPath, NotFound];
     ListSessions: STORE, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidName, InvalidQuery];
-    CreateSession: NO_QUERY, NAMED, BODY, SPEC, STORE, TERMS, &[NameInUse, SessionDamaged, SessionNotFound];
-    CreateUnnamedSession: NO_QUERY, BODY, SPEC, STORE, TERMS, &[SessionDamaged, SessionNotFound];
+    CreateSession: NO_QUERY, NAMED, BODY, SPEC, STORE, TERMS, &[NameInUse, SessionDamaged, OtherArithmetic, SessionNotFound];
+    CreateUnnamedSession: NO_QUERY, BODY, SPEC, STORE, TERMS, &[SessionDamaged, OtherArithmetic, SessionNotFound];
     ShowSession: NO_QUERY, SESSION;
     DeleteSession: NO_QUERY, SESSION, TERMS;
     Look: TRACE_QUERY, SESSION, BODY, BATCH, WHAT_IF;
@@ -94,10 +103,10 @@ refusals! {
     GradeStateless: NO_QUERY, BODY, SPEC, BATCH, &[UnknownNumber, EmptyClaim];
     PlayTelephone: NO_QUERY, BODY, &[UnknownValue, MissingField, WrongShape, NetworkTooLarge, WorkTooLarge, NonFinite, Underflow];
     ListSteps: SESSION, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidQuery];
-    RecallStep: TRACE_QUERY, SESSION, &[StepNotFound, AnswerTooLarge, NonFinite];
+    RecallStep: TRACE_QUERY, SESSION, &[StepNotFound, StepSealed, AnswerTooLarge, NonFinite];
     Rewind: NO_QUERY, SESSION, BODY, TERMS, &[MissingField, UnknownStep];
     Fork: NO_QUERY, SESSION, BODY, TERMS, &[NameInUse, UnknownStep];
-    Diff: SESSION, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidQuery, StepNotFound, NetworksDiffer, NonFinite];
+    Diff: SESSION, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidQuery, StepNotFound, StepSealed, NetworksDiffer, NonFinite];
     Train: NO_QUERY, SESSION, BODY, TERMS, &[UnknownValue, MissingField, InvalidName, ConflictingFields, UnknownDataset, WrongShape, MissingData, BatchTooSmall, NotAProbability, DatasetTooLarge, WorkTooLarge, NonFinite, Training, TrainingNotFound];
     ShowTraining: NO_QUERY, SESSION, &[TrainingNotFound, NonFinite];
     Listen: NO_QUERY, SESSION, &[InvalidHeader, StepNotFound];

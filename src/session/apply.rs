@@ -55,7 +55,9 @@ pub(super) fn apply(model: Model, live: &Live, ready: &Ready, until: u64) -> Res
             (state.map_err(|error| error.to_string())?, Happened::Replaced(replace.answered), 0)
         }
         Command::Train(train) => return apply_run(model, live, ready, &train, until.min(head.last)),
-        Command::Create(_) | Command::Rewind { .. } => return Err("its note and its command differ".into()),
+        Command::Create(_) | Command::Rewind { .. } | Command::Seal(_) => {
+            return Err("its note and its command differ".into());
+        }
     };
     let after = live.after(state, subject, head.hash, work);
     if after.tag.state == StateHash::from_bytes(head.state) { Ok((after, happened)) } else { Err(ELSEWHERE.into()) }

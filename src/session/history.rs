@@ -7,7 +7,9 @@ use super::SessionName;
 use super::apply::along;
 use super::record::{Asked, Command, Creation, Kind, Note};
 use super::replay::{CHANGED, Happened, ReplayError, TRAIN};
+use super::seal::written;
 use super::session::{Live, Session, SessionError};
+use crate::engine::ARITHMETIC;
 use crate::engine::mode::Mode;
 use crate::engine::optimizer::LearningRate;
 use crate::engine::state::StateHash;
@@ -58,7 +60,11 @@ impl Session {
                 if !entry.is_whole(&log.tenant, log.id) {
                     return Err(ReplayError::damaged(&log.name, entry.head.step, CHANGED).into());
                 }
-                if entry.head.note.contains(TRAIN) {
+                if entry.head.note.contains(TRAIN) && written(&entry.head.note) < ARITHMETIC {
+                    // Its steps are not computed again: what was written of the last one stands for them.
+                    next = entry.head.last + 1;
+                    found.push(Past { step: entry.head.last, ..self.past(&entry.head)? });
+                } else if entry.head.note.contains(TRAIN) {
                     let last = entry.head.last.min(until).min(next.saturating_add((limit - found.len()) as u64));
                     found.extend(self.run_steps(&log, entry, next..=last).await?);
                     next = last + 1;
@@ -133,7 +139,7 @@ impl Session {
                     learning_rate: batch.learning_rate().map(LearningRate::value),
                     ..Asked::default()
                 };
-                let note = Note { kind: Kind::Train, loss, gradient_norm, change_norm, asked };
+                let note = Note { arithmetic: ARITHMETIC, kind: Kind::Train, loss, gradient_norm, change_norm, asked };
                 found.push(Past { step, note, state: state.hash(subject.model()), at: ready.entry.head.at });
             })?;
             Ok(found)

@@ -25,6 +25,7 @@ mod preset;
 mod record;
 mod registry;
 mod replay;
+mod seal;
 mod services;
 #[allow(clippy::module_inception, reason = "the session is what this room is named after")]
 mod session;
@@ -46,6 +47,7 @@ pub use preset::{PRESETS, Preset};
 pub use record::{Asked, Branch, Kind, Note};
 pub use registry::{Created, Registry, RegistryError, SessionSummary, Standing};
 pub use replay::{Happened, ReplayError};
+pub use seal::{SealError, Snapshots};
 pub use services::{Machine, ThisMachine};
 pub use session::{Live, Session, SessionError, Terms};
 pub use subject::{BatchPart, Data, Detail, PassRequest, Subject, SubjectError, SubjectSpec, answerable};

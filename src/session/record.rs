@@ -5,9 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cbor::{Numbers, Unreadable, from_cbor, to_cbor};
+use super::cbor::{Bytes, Numbers, Unreadable, from_cbor, to_cbor};
 use super::course::TrainCommand;
 use super::subject::{Data, Detail, SubjectSpec};
+use crate::engine::ARITHMETIC;
 use crate::engine::mode::Mode;
 use crate::engine::name::{LayerName, LayerPath};
 use crate::engine::optimizer::LearningRate;
@@ -33,6 +34,8 @@ pub enum Command {
     },
     /// Some steps of a training run.
     Train(Box<TrainCommand>),
+    /// It goes on with another version of the arithmetic, from the state that it had reached.
+    Seal(SealCommand),
 }
 
 /// How a session began.
@@ -103,9 +106,19 @@ pub struct LayerReplacement {
     pub running: Option<(Numbers, Numbers)>,
 }
 
+/// A state that was reached with an older version of the arithmetic, whole: the steps before it are not computed again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SealCommand {
+    /// The state, as a snapshot has it
+    pub state: Bytes,
+}
+
 /// An entry in short, for the history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Note {
+    /// The version of the arithmetic that the entry was computed with; the first one is not written down
+    #[serde(default = "first_arithmetic", skip_serializing_if = "is_first_arithmetic")]
+    pub arithmetic: u32,
     /// What it was
     pub kind: Kind,
     /// The batch's mean loss
@@ -138,6 +151,8 @@ pub enum Kind {
     Rewind,
     /// A step of a training run
     Train,
+    /// From here on it is computed with another version of the arithmetic; the steps before are not computed again
+    Seal,
 }
 
 /// What was asked, in short.
@@ -192,9 +207,10 @@ impl Command {
             }
             Self::Rewind { to } => (Kind::Rewind, Asked { to: Some(*to), ..Asked::default() }),
             Self::Train(_) => (Kind::Train, Asked { mode: Some(Mode::Train), ..Asked::default() }),
+            Self::Seal(_) => (Kind::Seal, Asked::default()),
         };
         let Sizes { loss, gradient_norm, change_norm } = sizes;
-        Note { kind, loss, gradient_norm, change_norm, asked }
+        Note { arithmetic: ARITHMETIC, kind, loss, gradient_norm, change_norm, asked }
     }
 }
 
@@ -208,6 +224,15 @@ impl StepCommand {
             ..Asked::default()
         }
     }
+}
+
+fn first_arithmetic() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_first_arithmetic(version: &u32) -> bool {
+    *version == first_arithmetic()
 }
 
 impl Note {

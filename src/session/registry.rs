@@ -12,11 +12,13 @@ use super::compute::Compute;
 use super::dataset::DataCache;
 use super::history::creation;
 use super::once::{Claim, Claimed, KeyError, Running, TENANT};
-use super::replay::{CHANGED, Replay, ReplayError, check_arithmetic, whole_entry};
+use super::replay::{CHANGED, Replay, ReplayError, whole_entry};
+use super::seal::SealError;
 use super::services::{Machine, Services};
 use super::session::{Live, Session, SessionError};
 use super::subject::Subject;
 use super::training::Trainings;
+use crate::engine::ARITHMETIC;
 use crate::engine::model::ModelError;
 use crate::engine::state::StateHash;
 use crate::limits::{LISTED_AT_ONCE, Limits};
@@ -203,7 +205,9 @@ impl Registry {
 
     async fn read(&self, name: &SessionName, head: Head) -> Result<Session, RegistryError> {
         let subject = self.subject(&head.log).await.map_err(SessionError::from)?;
-        let replay = Replay { services: &self.services, subject: &subject, log: &head.log };
+        let log = head.log.clone();
+        let replay = Replay { services: &self.services, subject: &subject, log: &log };
+        let head = replay.seal(head).await?;
         let live = replay.at(head.entry.last).await.map_err(SessionError::from)?;
         // A branch that has no step of its own stands where the other one stood.
         let live = if head.entry.step == 0 { live.at(head.entry.last, head.entry.hash) } else { live };
@@ -211,7 +215,7 @@ impl Registry {
             let what = "its last entry is not the one that it leads to";
             return Err(SessionError::from(ReplayError::damaged(name.as_str(), head.entry.last, what)).into());
         }
-        let session = Session::new(head.log, name.clone(), subject, Arc::clone(&self.services), live);
+        let session = Session::new(log, name.clone(), subject, Arc::clone(&self.services), live);
         session.snapshot_if_due();
         Ok(session)
     }
@@ -221,7 +225,10 @@ impl Registry {
         let wrong = |what: &str| ReplayError::damaged(&log.name, 0, what);
         let entry = whole_entry(&*self.services.store, log, 0).await?.ok_or(ReplayError::Gone)?;
         let creation = creation(&entry).map_err(|what| wrong(&what))?;
-        check_arithmetic(creation.arithmetic).map_err(|what| wrong(&what))?;
+        if creation.arithmetic > ARITHMETIC {
+            let (session, written) = (log.name.clone(), creation.arithmetic);
+            return Err(SealError::Newer { session, step: 0, written }.into());
+        }
         // The name that it is found by stands outside its entries.
         if creation.name != log.name {
             return Err(wrong(&format!("it was made under the name {:?}", creation.name)));

@@ -11,10 +11,10 @@ use thiserror::Error;
 use super::apply::{Model, Ready, apply};
 use super::compute::{Length, Work};
 use super::record::Command;
+use super::seal::SealError;
 use super::services::Services;
 use super::session::Live;
 use super::subject::{Detail, Subject};
-use crate::engine::ARITHMETIC;
 use crate::engine::name::LayerName;
 use crate::engine::snapshot;
 use crate::engine::state::State;
@@ -42,6 +42,8 @@ pub enum Happened {
     Replaced(Option<LayerName>),
     /// It went back to an earlier step.
     Rewound,
+    /// It goes on with another version of the arithmetic.
+    Sealed,
 }
 
 /// Why a step cannot be computed again.
@@ -60,12 +62,23 @@ pub enum ReplayError {
         /// How
         what: String,
     },
+    /// Another version of the arithmetic computed it.
+    #[error("{0}")]
+    Sealed(#[from] SealError),
     /// The log was deleted meanwhile.
     #[error("the session is deleted")]
     Gone,
 }
 
-/// Entries of one log that follow each other without a rewind among them.
+/// An entry that does not go on from the state before it.
+enum Turn {
+    /// The step `at` went back to the step `to`.
+    Back { at: u64, to: u64 },
+    /// The state is in the entry.
+    Sealed(Box<Live>),
+}
+
+/// Entries of one log that follow each other without a turn among them.
 struct Stretch {
     log: Log,
     from: u64,
@@ -81,8 +94,14 @@ impl ReplayError {
 }
 
 impl Replay<'_> {
-    /// The session as it stood at a step that it has.
+    /// The session as it stood at a step that it has, computed with this version of the arithmetic.
     pub async fn at(&self, step: u64) -> Result<Live, ReplayError> {
+        self.check_arithmetic(step).await?;
+        self.reach(step).await
+    }
+
+    /// The same of any step, whichever version computed it: where this one computes another state, that is damage.
+    pub(super) async fn reach(&self, step: u64) -> Result<Live, ReplayError> {
         let mut stretches = vec![];
         let mut goal = step;
         let mut live = loop {
@@ -93,10 +112,17 @@ impl Replay<'_> {
             let first = log.origin.map_or(1, |origin| origin.at + 1);
             let snapshot = self.snapshot(&log, goal).await?;
             let from = snapshot.as_ref().map_or(first, |live| live.step() + 1);
-            if let Some((at, to)) = self.last_rewind(&log, from, goal).await? {
-                stretches.push(Stretch { log, from: at + 1, to: goal });
-                goal = to;
-                continue;
+            match self.last_turn(&log, from, goal).await? {
+                Some(Turn::Back { at, to }) => {
+                    stretches.push(Stretch { log, from: at + 1, to: goal });
+                    goal = to;
+                    continue;
+                }
+                Some(Turn::Sealed(live)) => {
+                    stretches.push(Stretch { log, from: live.step() + 1, to: goal });
+                    break *live;
+                }
+                None => {}
             }
             stretches.push(Stretch { log, from, to: goal });
             match snapshot {
@@ -126,7 +152,7 @@ impl Replay<'_> {
             let runs = entries.iter().any(|entry| entry.head.note.contains(TRAIN));
             // Whoever trains leaves snapshots, and going on from the latest is less work than to train along.
             let ahead = runs && store.snapshot(self.log.id, last).await?.is_some_and(|(step, _)| step > live.step());
-            live = if ahead || entries.iter().any(goes_back) {
+            live = if ahead || entries.iter().any(turns) {
                 self.at(last).await?
             } else {
                 self.follow(self.log, live, entries, u64::MAX).await?.0
@@ -138,9 +164,11 @@ impl Replay<'_> {
     pub async fn recall(&self, step: u64) -> Result<(Live, Happened, Log), ReplayError> {
         let (log, _) = self.owner(step).await?;
         let entry = self.entry(&log, step).await?;
-        if goes_back(&entry) {
-            return Ok((self.at(step).await?, Happened::Rewound, log));
+        if turns(&entry) {
+            let happened = if entry.head.note.contains(SEAL) { Happened::Sealed } else { Happened::Rewound };
+            return Ok((self.at(step).await?, happened, log));
         }
+        self.check_arithmetic(step).await?;
         let before = self.before(&log, entry.head.step).await?;
         let (live, happened) = self.follow(&log, before, vec![entry], step).await?;
         Ok((live, happened.unwrap_or(Happened::Rewound), log))
@@ -177,7 +205,7 @@ impl Replay<'_> {
         self.run(1, move || Live::new(0, subject.model().start(), &subject, [0; 32])).await
     }
 
-    async fn head(&self, log: &Log, step: u64) -> Result<EntryHead, ReplayError> {
+    pub(super) async fn head(&self, log: &Log, step: u64) -> Result<EntryHead, ReplayError> {
         let found = self.services.store.heads(log.id, step, 1).await?.into_iter().next();
         found.ok_or_else(|| self.damaged(step, "its entry is missing"))
     }
@@ -187,7 +215,7 @@ impl Replay<'_> {
     }
 
     /// The latest snapshot that holds what its step led to.
-    async fn snapshot(&self, log: &Log, mut until: u64) -> Result<Option<Live>, ReplayError> {
+    pub(super) async fn snapshot(&self, log: &Log, mut until: u64) -> Result<Option<Live>, ReplayError> {
         while let Some((step, bytes)) = self.services.store.snapshot(log.id, until).await? {
             let head = self.head(log, step).await?;
             let subject = Arc::clone(self.subject);
@@ -206,8 +234,8 @@ impl Replay<'_> {
         Ok(None)
     }
 
-    /// The last step from `from` to `to` that went back, and where to.
-    async fn last_rewind(&self, log: &Log, from: u64, to: u64) -> Result<Option<(u64, u64)>, ReplayError> {
+    /// The last step from `from` to `to` that does not go on from the state before it.
+    async fn last_turn(&self, log: &Log, from: u64, to: u64) -> Result<Option<Turn>, ReplayError> {
         const PAGE: usize = 1_000;
         let (mut next, mut found) = (from, None);
         while next <= to {
@@ -215,12 +243,13 @@ impl Replay<'_> {
             let Some(last) = heads.last() else { break };
             next = last.last + 1;
             let within = heads.iter().take_while(|head| head.step <= to);
-            found = within.filter(|head| head.note.contains(REWIND)).map(|head| head.step).last().or(found);
+            found = within.filter(|head| is_turn(&head.note)).map(|head| head.step).last().or(found);
         }
         let Some(at) = found else { return Ok(None) };
         let entry = self.entry(log, at).await?;
         match Command::from_bytes(&entry.body) {
-            Ok(Command::Rewind { to }) if to < at => Ok(Some((at, to))),
+            Ok(Command::Rewind { to }) if to < at => Ok(Some(Turn::Back { at, to })),
+            Ok(Command::Seal(seal)) => Ok(Some(Turn::Sealed(Box::new(self.sealed(&entry, seal).await?)))),
             _ => Err(self.damaged(at, "its note and its command differ")),
         }
     }
@@ -297,7 +326,7 @@ impl Replay<'_> {
         self.services.compute.run(Work::Pass, Length::of(size, self.services.limits.inline_multiply_adds), work).await
     }
 
-    fn damaged(&self, step: u64, what: &str) -> ReplayError {
+    pub(super) fn damaged(&self, step: u64, what: &str) -> ReplayError {
         ReplayError::damaged(&self.log.name, step, what)
     }
 }
@@ -308,11 +337,19 @@ pub(super) const CHANGED: &str = "its entry is not what was written";
 /// What the note of a rewind has in it.
 const REWIND: &str = r#""kind":"rewind""#;
 
+/// What the note of a seal has in it.
+pub(super) const SEAL: &str = r#""kind":"seal""#;
+
 /// What the note of a training run's steps has in it.
 pub(super) const TRAIN: &str = r#""kind":"train""#;
 
-fn goes_back(entry: &Entry) -> bool {
-    entry.head.note.contains(REWIND)
+/// Whether an entry does not go on from the state before it.
+fn turns(entry: &Entry) -> bool {
+    is_turn(&entry.head.note)
+}
+
+fn is_turn(note: &str) -> bool {
+    note.contains(REWIND) || note.contains(SEAL)
 }
 
 /// The entry that covers a step of a log, if there is one, checked by itself.
@@ -322,16 +359,6 @@ pub async fn whole_entry(store: &dyn Store, log: &Log, step: u64) -> Result<Opti
         Some(entry) if !entry.is_whole(&log.tenant, log.id) => Err(ReplayError::damaged(&log.name, step, CHANGED)),
         found => Ok(found),
     }
-}
-
-/// The version of the arithmetic that a log was written with, where this program has it.
-pub fn check_arithmetic(written: u32) -> Result<(), String> {
-    if written == ARITHMETIC {
-        return Ok(());
-    }
-    Err(format!(
-        "its numbers were made with version {written} of the arithmetic, and this program has version {ARITHMETIC}"
-    ))
 }
 
 impl Live {

@@ -67,7 +67,7 @@ fn help_names_every_flag_with_its_environment_twin() {
     ] {
         assert!(help.contains(flag) && help.contains(&format!("[env: {twin}")), "{flag}: {help}");
     }
-    for command in ["serve", "openapi", "healthcheck", "export", "import"] {
+    for command in ["serve", "openapi", "healthcheck", "export", "import", "snapshot"] {
         assert!(help.contains(command), "{command}: {help}");
     }
     assert!(text(&run(&["--version"]).stdout).contains(env!("CARGO_PKG_VERSION")));

@@ -31,6 +31,7 @@ mod refusals;
 mod replicas;
 mod retries;
 mod rooms;
+mod sealing;
 mod server;
 mod sessions;
 mod simulation;

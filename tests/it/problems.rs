@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::api::Api;
 
 /// Clients decide by these: a code is never taken away and never changes its status.
-const CODES: [(&str, u16); 62] = [
+const CODES: [(&str, u16); 64] = [
     ("malformed_json", 400),
     ("malformed_csv", 400),
     ("malformed_npz", 400),
@@ -31,6 +31,7 @@ const CODES: [(&str, u16); 62] = [
     ("training_not_found", 404),
     ("method_not_allowed", 405),
     ("request_timeout", 408),
+    ("step_sealed", 410),
     ("name_in_use", 409),
     ("dataset_exists", 409),
     ("dataset_built_in", 409),
@@ -66,6 +67,7 @@ const CODES: [(&str, u16); 62] = [
     ("underflow", 422),
     ("internal_error", 500),
     ("session_damaged", 500),
+    ("other_arithmetic", 501),
     ("store_damaged", 500),
     ("store_unavailable", 503),
     ("overloaded", 503),

@@ -17,7 +17,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("lib", &[]),
     ("config", &[]),
     ("open", &["config", "store"]),
-    ("transfer", &["config", "open", "store"]),
+    ("transfer", &["config", "open", "session", "store"]),
     ("main", &["config", "open", "transfer", "http", "session", "store", "engine"]),
 ];
 

@@ -107,7 +107,13 @@ async fn no_room_for_another_connection() {
     let url = url.replace("tester:s3cret%2F%40%3A%3F", &format!("{role}:guest"));
     let store = PostgresStore::open(&url, Durability::Power).await.unwrap();
     store.close().await;
-    let store = PostgresStore::open(&url, Durability::Power).await.unwrap();
+    // PostgreSQL takes a moment to see that a connection was closed.
+    let store = loop {
+        match PostgresStore::open(&url, Durability::Power).await {
+            Ok(store) => break store,
+            Err(error) => assert!(error.to_string().contains("too many connections"), "{error}"),
+        }
+    };
     // Another server has the only connection, whoever had it before: the store looks for what was deleted when it opens.
     let frees = format!("select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = '{role}'");
     let mut other = PgConnection::connect(&url).await;
