@@ -28,6 +28,7 @@ pub mod schema;
 pub mod snapshot;
 pub mod spec;
 pub mod state;
+pub mod stepper;
 pub mod summary;
 pub mod tap;
 pub mod telephone;

@@ -8,8 +8,8 @@ use thiserror::Error;
 
 use super::layer::normalization::Statistics;
 use super::layer::{Below, Layer, LayerBackward, LayerForward, NamedLayer, Way, climb, descend};
-use super::loss::Loss;
-use super::matrix::{norm, sum};
+use super::loss::{Loss, mean};
+use super::matrix::norm;
 use super::mode::Mode;
 use super::model::{Inputs, Model, Targets};
 use super::name::LayerName;
@@ -66,6 +66,17 @@ impl Pass<'_> {
     /// numbers dropped.
     pub fn step(&self, targets: &Targets) -> Result<(Trace, State), PassError> {
         self.run_step(targets, &mut Tap::none(), &mut Tap::none())
+    }
+
+    /// A step of a training run: it is made where all of its own numbers are finite. The loss afterwards is left out
+    /// where the parameters after the step give none; then the next step cannot be made.
+    pub fn train_step(&self, targets: &Targets) -> Result<(Trace, State), PassError> {
+        let mut trace = self.backward(targets)?;
+        let after = self.state_after(&trace);
+        if let Some(update) = &mut trace.update {
+            update.loss_after = self.loss_after(&after, targets, &mut Tap::none()).ok().flatten();
+        }
+        Ok((trace, after))
     }
 
     /// `forward` with a tap in it.
@@ -184,8 +195,7 @@ impl Pass<'_> {
             tap.shared("targets", &mut targets);
             let mut per_example = kind.per_example(&targets, outputs);
             tap.vector("per_example", &mut per_example);
-            #[allow(clippy::cast_precision_loss, reason = "examples are limited far below 2^53")]
-            let mut value = sum(per_example.iter().copied()) / per_example.len() as f64;
+            let mut value = mean(&per_example);
             tap.scalar("value", &mut value);
             LossTrace { kind, targets, per_example, value }
         }))

@@ -1,6 +1,6 @@
 //! Many steps, one after the other: the inner loop of a training run.
 //!
-//! Each step is the very one that [`Pass::step`] makes of the same batch, to the bit. Where a step cannot be made the
+//! Each step is the very one that [`Pass::train_step`] makes of the same batch, to the bit. Where a step cannot be made the
 //! run ends before it.
 
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use super::optimizer::LearningRate;
 use super::pass::{Pass, PassError};
 use super::schedule::Schedule;
 use super::state::State;
+use super::stepper::Stepper;
 use super::trace::Trace;
 
 /// Where the batches of a run come from, and how far its steps go. Steps of a run count from 0 here.
@@ -32,8 +33,10 @@ pub struct Course {
 pub struct Ran {
     /// After the last step that was made
     pub state: State,
-    /// The mean loss of each batch before its update, a step each
-    pub losses: Vec<f64>,
+    /// How many steps were made
+    pub made: u64,
+    /// The mean loss of the last one's batch before its update; none where no step was made
+    pub loss: Option<f64>,
     /// Why the next step cannot be made
     pub stopped: Option<PassError>,
 }
@@ -41,8 +44,11 @@ pub struct Ran {
 /// The batches of a run, the order of the latest epoch at hand.
 pub struct Batches<'c> {
     course: &'c Course,
+    /// The epoch at hand, where there is one, and the order of its rows
     epoch: Option<u64>,
     order: Vec<usize>,
+    /// The step that comes next in it, and the place of its first row
+    next: (u64, usize),
 }
 
 /// One step to be made.
@@ -70,26 +76,45 @@ impl Course {
 
     /// The batches from anywhere on.
     pub fn batches(&self) -> Batches<'_> {
-        Batches { course: self, epoch: None, order: vec![] }
+        Batches { course: self, epoch: None, order: vec![], next: (0, 0) }
     }
 }
 
 impl Batches<'_> {
     /// The batch of a step: the next rows in the order of its epoch.
     pub fn at(&mut self, step: u64) -> Batch {
-        let Course { rows, batch, order, schedule } = self.course;
-        let epoch = self.course.epoch(step);
-        if self.epoch != Some(epoch) {
-            self.order = order.of_epoch(rows.rows(), epoch);
-            self.epoch = Some(epoch);
-        }
-        let at = usize::try_from(step % self.course.epoch_steps()).unwrap_or(0) * batch;
-        let chosen = rows.chosen(&self.order[at..(at + batch).min(rows.rows())]);
+        let learning_rate = self.learning_rate(step);
+        let course = self.course;
+        let chosen = course.rows.chosen(self.places(step));
         Batch {
             inputs: Inputs::of_checked_rows(chosen.inputs),
             targets: Targets::of_checked_rows(chosen.targets),
-            learning_rate: schedule.and_then(|schedule| schedule.at(step)),
+            learning_rate,
         }
+    }
+
+    /// The places of a step's rows.
+    fn places(&mut self, step: u64) -> &[usize] {
+        let Course { rows, batch, order, .. } = self.course;
+        let rows = rows.rows();
+        if self.epoch.is_none() || self.next.0 != step || self.next.1 >= rows {
+            let epoch = self.course.epoch(step);
+            if self.epoch != Some(epoch) {
+                // One row has one order, and so have rows that are taken as they lie.
+                if self.epoch.is_none() || rows > 1 && *order != Order::Given {
+                    self.order = order.of_epoch(rows, epoch);
+                }
+                self.epoch = Some(epoch);
+            }
+            self.next.1 = usize::try_from(step % self.course.epoch_steps()).unwrap_or(0) * batch;
+        }
+        let from = self.next.1;
+        self.next = (step + 1, from + batch);
+        &self.order[from..(from + batch).min(rows)]
+    }
+
+    fn learning_rate(&self, step: u64) -> Option<LearningRate> {
+        self.course.schedule.and_then(|schedule| schedule.at(step))
     }
 }
 
@@ -97,7 +122,7 @@ impl Batch {
     /// The step with all of its numbers, and where it leads.
     pub fn step(&self, model: &Model, state: &State) -> Result<(Trace, State), PassError> {
         let Self { inputs, learning_rate, .. } = self;
-        Pass { model, state, inputs, mode: Mode::Train, learning_rate: *learning_rate }.step(&self.targets)
+        Pass { model, state, inputs, mode: Mode::Train, learning_rate: *learning_rate }.train_step(&self.targets)
     }
 
     /// Its rows.
@@ -114,15 +139,40 @@ impl Batch {
 /// So many steps from a state on, the first of them being the step `from` of the run.
 pub fn run(model: &Model, course: &Course, mut state: State, from: u64, count: u64) -> Ran {
     let mut batches = course.batches();
-    let mut losses = vec![];
-    for step in from..from.saturating_add(count) {
+    let mut stepper = Stepper::new(model, &state, course.batch.min(course.rows.rows()));
+    // Whether the stepper is further than the state.
+    let mut ahead = false;
+    let (mut made, mut loss, mut stopped) = (0, None, None);
+    while made < count {
+        let step = from + made;
+        if let Some(stepper) = &mut stepper {
+            let learning_rate = batches.learning_rate(step);
+            if stepper.step(&course.rows, batches.places(step), learning_rate) {
+                ahead = true;
+                made += 1;
+                continue;
+            }
+            if ahead {
+                (state, loss, ahead) = (stepper.state(), stepper.last_loss(), false);
+            }
+        }
         match batches.at(step).step(model, &state) {
             Ok((trace, after)) => {
-                losses.push(trace.loss.map_or(0.0, |loss| loss.value));
+                loss = trace.loss.map(|loss| loss.value);
                 state = after;
+                made += 1;
             }
-            Err(error) => return Ran { state, losses, stopped: Some(error) },
+            Err(error) => {
+                stopped = Some(error);
+                break;
+            }
+        }
+        if let Some(stepper) = &mut stepper {
+            stepper.take(&state);
         }
     }
-    Ran { state, losses, stopped: None }
+    if let Some(stepper) = stepper.filter(|_| ahead) {
+        (state, loss) = (stepper.state(), stepper.last_loss());
+    }
+    Ran { state, made, loss, stopped }
 }

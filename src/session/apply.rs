@@ -10,8 +10,9 @@ use super::subject::{Detail, PassRequest, Subject};
 use crate::engine::cost::{Extent, cost};
 use crate::engine::run::{Batch, Course, run};
 use crate::engine::state::{State, StateHash};
+use crate::engine::stepper::Stepper;
 use crate::engine::trace::Trace;
-use crate::limits::{ENTRY_WORK, Limits, RUN_STEP_WORK};
+use crate::limits::{ENTRY_WORK, Limits, RUN_QUICK_STEP_WORK, RUN_STEP_WORK};
 use crate::store::{Entry, Log};
 
 /// An entry, with the rows that it learns from where it does.
@@ -91,7 +92,8 @@ fn apply_run(
 /// What it takes to make so many steps of a course, in multiply-adds.
 pub(super) fn run_work(subject: &Subject, course: &Course, steps: u64) -> u64 {
     let step = cost(subject.model(), course.batch, Extent::Step).multiply_adds;
-    step.saturating_add(RUN_STEP_WORK).saturating_mul(steps)
+    let beside = if Stepper::is_for(subject.model()) { RUN_QUICK_STEP_WORK } else { RUN_STEP_WORK };
+    step.saturating_add(beside).saturating_mul(steps)
 }
 
 /// Makes the steps of a run's entry again, those of `wanted` with all of their numbers. Answers the state after the

@@ -35,6 +35,7 @@ mod sealing;
 mod server;
 mod sessions;
 mod simulation;
+mod stepper;
 mod store;
 mod training;
 mod transfer;

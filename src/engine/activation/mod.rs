@@ -47,6 +47,25 @@ macro_rules! each_alone {
                 }
             }
 
+            /// The outputs of rows of so many units, into a buffer.
+            pub(super) fn outputs_into(self, a: &[f64], units: usize, outputs: &mut [f64]) {
+                match self {
+                    $(Self::$variant => outputs.iter_mut().zip(a).for_each(|(h, &a)| *h = $module::value(a)),)+
+                    Self::Softmax => softmax::outputs_into(a, units, outputs),
+                }
+            }
+
+            /// From errors −∂E/∂h to deltas −∂E/∂a of rows of so many units, into a buffer.
+            pub(super) fn deltas_into(self, errors: &[f64], a: &[f64], h: &[f64], units: usize, deltas: &mut [f64]) {
+                let numbers = deltas.iter_mut().zip(errors).zip(a.iter().zip(h));
+                match self {
+                    $(Self::$variant => numbers.for_each(|((delta, error), (&a, &h))| {
+                        *delta = error * $module::derivative(a, h);
+                    }),)+
+                    Self::Softmax => softmax::deltas_into(errors, h, units, deltas),
+                }
+            }
+
             /// Where f′ jumps, or f itself: left and right of such an a the slopes of the loss need not agree.
             pub fn breaks(self) -> &'static [f64] {
                 match self {

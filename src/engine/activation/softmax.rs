@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Blamed;
-use crate::engine::matrix::Matrix;
+use crate::engine::matrix::{Matrix, sum};
 use crate::engine::tap::Tap;
 use crate::engine::trace::Walker;
 use crate::engine::{math, schema};
@@ -49,8 +49,32 @@ impl SoftmaxForward {
     }
 }
 
+fn largest(row: &[f64]) -> f64 {
+    row.iter().copied().reduce(|m, a| if a > m { a } else { m }).unwrap_or(0.0)
+}
+
+/// The outputs alone, into a buffer.
+pub(super) fn outputs_into(a: &[f64], units: usize, outputs: &mut [f64]) {
+    for (a, outputs) in a.chunks_exact(units).zip(outputs.chunks_exact_mut(units)) {
+        let m = largest(a);
+        outputs.iter_mut().zip(a).for_each(|(h, a)| *h = math::exp(a - m));
+        let shared = sum(outputs.iter().copied());
+        for h in outputs {
+            *h /= shared;
+        }
+    }
+}
+
+/// δ_j = h_j·(e_j − Σ_k e_k·h_k), into a buffer.
+pub(super) fn deltas_into(errors: &[f64], h: &[f64], units: usize, deltas: &mut [f64]) {
+    let rows = errors.chunks_exact(units).zip(h.chunks_exact(units));
+    for ((errors, h), deltas) in rows.zip(deltas.chunks_exact_mut(units)) {
+        let shared = sum(errors.iter().zip(h).map(|(e, h)| e * h));
+        deltas.iter_mut().zip(errors.iter().zip(h)).for_each(|(delta, (e, h))| *delta = h * (e - shared));
+    }
+}
+
 pub(super) fn forward(a: &Matrix, tap: &mut Tap) -> SoftmaxForward {
-    let largest = |row: &[f64]| row.iter().copied().reduce(|m, a| if a > m { a } else { m }).unwrap_or(0.0);
     let mut maxima: Vec<f64> = a.iter_rows().map(largest).collect();
     tap.vector("maxima", &mut maxima);
     let mut exponentials = a.map_at(|(row, _), a| math::exp(a - maxima[row]));

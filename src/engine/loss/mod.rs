@@ -41,6 +41,16 @@ macro_rules! losses {
                 }
             }
 
+            /// −∂E/∂ŷ of rows of so many outputs, into a buffer.
+            pub(super) fn errors_into(self, targets: &[f64], outputs: &[f64], count: usize, errors: &mut [f64]) {
+                let numbers = errors.iter_mut().zip(targets.iter().zip(outputs));
+                match self {
+                    $(Self::$variant => numbers.for_each(|(error, (&y, &output))| {
+                        *error = $module::error(y, output, count);
+                    }),)+
+                }
+            }
+
             /// The name on the wire.
             pub fn as_str(self) -> &'static str {
                 match self {
@@ -64,6 +74,12 @@ losses! {
     mean_squared_error MeanSquaredError "Σ (y − ŷ)² / K",
     binary_cross_entropy BinaryCrossEntropy "−Σ (y ln ŷ + (1 − y) ln(1 − ŷ)) / K",
     cross_entropy CrossEntropy "−Σ y ln ŷ, after softmax",
+}
+
+/// The mean over the examples of each one's loss.
+#[allow(clippy::cast_precision_loss, reason = "examples are limited far below 2^53")]
+pub(super) fn mean(per_example: &[f64]) -> f64 {
+    sum(per_example.iter().copied()) / per_example.len() as f64
 }
 
 impl Loss {

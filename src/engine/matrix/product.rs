@@ -19,6 +19,9 @@ pub enum Kernel {
     /// The same, compiled for AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// The same, compiled for AVX-512.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
 }
 
 impl Kernel {
@@ -34,6 +37,9 @@ impl Kernel {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
             kernels.push(Self::Avx2);
+            if std::arch::is_x86_feature_detected!("avx512f") {
+                kernels.push(Self::Avx512);
+            }
         }
         kernels
     }
@@ -45,6 +51,8 @@ impl Kernel {
             Self::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "avx512",
         }
     }
 }
@@ -61,8 +69,13 @@ pub struct Operand<'a> {
 
 impl<'a> Operand<'a> {
     pub(super) fn of(matrix: &'a Matrix) -> Self {
-        let (rows, columns) = (matrix.rows(), matrix.columns());
-        Self { values: matrix.values(), rows, columns, strides: (columns, 1) }
+        Self::of_values(matrix.values(), matrix.rows(), matrix.columns())
+    }
+
+    /// Values that lie row by row. Panics where there are not as many as the sizes say: a programmer's error.
+    pub fn of_values(values: &'a [f64], rows: usize, columns: usize) -> Self {
+        assert_eq!(values.len(), rows * columns, "{rows} × {columns} values");
+        Self { values, rows, columns, strides: (columns, 1) }
     }
 
     /// With rows and columns exchanged.
@@ -87,6 +100,13 @@ impl<'a> Operand<'a> {
     }
 }
 
+/// Where operands are laid out for the tiles: kept from one product to the next it is not made anew for each.
+#[derive(Clone, Debug, Default)]
+pub struct Packing {
+    left: Vec<f64>,
+    right: Vec<f64>,
+}
+
 /// `[n][k]` by `[k][m]` into `[n][m]`, row by row, on as many threads as asked for.
 pub(super) fn product(left: Operand, right: Operand, kernel: Kernel, threads: NonZeroUsize) -> Matrix {
     assert_eq!(left.columns, right.rows, "the inner sizes of a product");
@@ -95,29 +115,42 @@ pub(super) fn product(left: Operand, right: Operand, kernel: Kernel, threads: No
     // Whole tiles for each thread.
     let share = n.div_ceil(threads.get()).next_multiple_of(TILE_ROWS_MOST);
     if threads.get() == 1 || share >= n {
-        product_on_one(left, right, kernel, &mut out);
+        product_on_one(left, right, kernel, &mut out, &mut Packing::default());
         return Matrix::new(n, m, out);
     }
     thread::scope(|scope| {
         for (index, out) in out.chunks_mut(share * m).enumerate() {
             let left = left.rows(index * share, out.len() / m);
-            scope.spawn(move || product_on_one(left, right, kernel, out));
+            scope.spawn(move || product_on_one(left, right, kernel, out, &mut Packing::default()));
         }
     });
     Matrix::new(n, m, out)
 }
 
-fn product_on_one(left: Operand, right: Operand, kernel: Kernel, out: &mut [f64]) {
+/// The same into a buffer, on this thread, by the fastest kernel.
+pub fn product_into(left: Operand, right: Operand, out: &mut [f64], packing: &mut Packing) {
+    assert_eq!(left.columns, right.rows, "the inner sizes of a product");
+    assert_eq!(out.len(), left.rows * right.columns, "the sizes of a product");
+    product_on_one(left, right, Kernel::fastest(), out, packing);
+}
+
+fn product_on_one(left: Operand, right: Operand, kernel: Kernel, out: &mut [f64], packing: &mut Packing) {
     match kernel {
         Kernel::Scalar => scalar(left, right, out),
         // Too little to be worth the packing.
-        _ if left.rows * left.columns * right.columns <= PACKED_FROM => scalar(left, right, out),
-        Kernel::Portable => blocked::<4, 4>(left, right, out),
+        _ if left.rows * left.columns * right.columns <= PACKED_FROM => small(left, right, out),
+        Kernel::Portable => blocked::<4, 4>(left, right, out, packing),
         #[cfg(target_arch = "x86_64")]
         Kernel::Avx2 => {
             assert!(std::arch::is_x86_feature_detected!("avx2"), "a CPU with AVX2");
             // SAFETY: the function needs nothing but AVX2, which the line above has made sure of.
-            unsafe { blocked_avx2(left, right, out) }
+            unsafe { blocked_avx2(left, right, out, packing) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        Kernel::Avx512 => {
+            assert!(std::arch::is_x86_feature_detected!("avx512f"), "a CPU with AVX-512");
+            // SAFETY: the function needs nothing but AVX-512F, which the line above has made sure of.
+            unsafe { blocked_avx512(left, right, out, packing) }
         }
     }
 }
@@ -131,11 +164,34 @@ fn scalar(left: Operand, right: Operand, out: &mut [f64]) {
     }
 }
 
+/// A product of a few numbers: sum by sum where both sides lie along the terms, else all sums of a row side by side.
+fn small(left: Operand, right: Operand, out: &mut [f64]) {
+    if !right.is_turned() {
+        return row_by_row(left, right, out);
+    }
+    if left.is_turned() {
+        return scalar(left, right, out);
+    }
+    let (k, m) = (left.columns, right.columns);
+    for (left, out) in left.values.chunks_exact(k).zip(out.chunks_exact_mut(m)) {
+        for (right, out) in right.values.chunks_exact(k).zip(out) {
+            *out = sum(left.iter().zip(right).map(|(a, b)| a * b));
+        }
+    }
+}
+
 /// The tiles compiled with AVX2's wider registers. Without `fma` in the list nothing can be fused.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn blocked_avx2(left: Operand, right: Operand, out: &mut [f64]) {
-    blocked::<4, 8>(left, right, out);
+fn blocked_avx2(left: Operand, right: Operand, out: &mut [f64], packing: &mut Packing) {
+    blocked::<4, 8>(left, right, out, packing);
+}
+
+/// The same with AVX-512's registers, twice as wide and twice as many. Nothing is fused: Rust never does by itself.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn blocked_avx512(left: Operand, right: Operand, out: &mut [f64], packing: &mut Packing) {
+    blocked::<8, 16>(left, right, out, packing);
 }
 
 /// Multiply-adds from which on packing pays.
@@ -147,27 +203,31 @@ const BLOCK_ROWS: usize = 96;
 /// Columns of a block: its packed right side stays in the second or third cache.
 const BLOCK_COLUMNS: usize = 512;
 /// Rows of the largest tile
-const TILE_ROWS_MOST: usize = 4;
+const TILE_ROWS_MOST: usize = 8;
 
 /// A block of terms and of columns after the other: within each sum the blocks of terms come in order.
 #[allow(clippy::inline_always, reason = "compiled once for each set of instructions that it is called under")]
 #[inline(always)]
-fn blocked<const ROWS: usize, const COLUMNS: usize>(left: Operand, right: Operand, out: &mut [f64]) {
+fn blocked<const ROWS: usize, const COLUMNS: usize>(
+    left: Operand,
+    right: Operand,
+    out: &mut [f64],
+    packing: &mut Packing,
+) {
     let (n, k, m) = (left.rows, left.columns, right.columns);
     if n.min(k) < ROWS && !right.is_turned() {
         return row_by_row(left, right, out);
     }
-    let (mut packed_left, mut packed_right) = (vec![], vec![]);
     for column in (0..m).step_by(BLOCK_COLUMNS) {
         let columns = BLOCK_COLUMNS.min(m - column);
         for term in (0..k).step_by(BLOCK_TERMS) {
             let terms = BLOCK_TERMS.min(k - term);
-            pack::<COLUMNS>(right.turned(), (column, columns), (term, terms), &mut packed_right);
+            pack::<COLUMNS>(right.turned(), (column, columns), (term, terms), &mut packing.right);
             for row in (0..n).step_by(BLOCK_ROWS) {
                 let rows = BLOCK_ROWS.min(n - row);
-                pack::<ROWS>(left, (row, rows), (term, terms), &mut packed_left);
+                pack::<ROWS>(left, (row, rows), (term, terms), &mut packing.left);
                 let block = Block { row, rows, column, columns, terms, m, first: term == 0 };
-                tiles::<ROWS, COLUMNS>(block, &packed_left, &packed_right, out);
+                tiles::<ROWS, COLUMNS>(block, &packing.left, &packing.right, out);
             }
         }
     }
@@ -179,10 +239,17 @@ fn blocked<const ROWS: usize, const COLUMNS: usize>(left: Operand, right: Operan
 fn row_by_row(left: Operand, right: Operand, out: &mut [f64]) {
     let m = right.columns;
     for (row, out) in out.chunks_exact_mut(m).enumerate() {
-        for (i, right) in right.values.chunks_exact(m).enumerate() {
+        let mut rights = right.values.chunks_exact(m).enumerate();
+        if let Some((_, right)) = rights.next() {
+            let factor = left.at(row, 0);
+            for (out, value) in out.iter_mut().zip(right) {
+                *out = factor * value;
+            }
+        }
+        for (i, right) in rights {
             let factor = left.at(row, i);
             for (out, value) in out.iter_mut().zip(right) {
-                *out = if i == 0 { factor * value } else { *out + factor * value };
+                *out += factor * value;
             }
         }
     }

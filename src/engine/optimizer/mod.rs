@@ -3,11 +3,11 @@
 //! Each algorithm has a file: what it remembers of a parameter, and the direction that it turns a gradient into.
 //! The rest is common to all: clipping before it, weight decay, and change = 0 − η·direction, after = before + change.
 
-mod adagrad;
-mod adam;
+pub(super) mod adagrad;
+pub(super) mod adam;
 mod rmsprop;
 mod settings;
-mod sgd;
+pub(super) mod sgd;
 
 use std::sync::Arc;
 

@@ -81,10 +81,10 @@ impl Run {
             // All but the last one, of which more is told.
             let ran = run(model, &self.course, stand.state, stand.done, stop - 1 - stand.done);
             stand.state = ran.state;
-            stand.done += ran.losses.len() as u64;
-            if let Some(loss) = ran.losses.last() {
-                stand.last = self.plain_progress(stand.done, *loss, &stand.last);
-                sizes = Sizes { loss: Some(*loss), ..Sizes::default() };
+            stand.done += ran.made;
+            if let Some(loss) = ran.loss {
+                stand.last = self.plain_progress(stand.done, loss, &stand.last);
+                sizes = Sizes { loss: Some(loss), ..Sizes::default() };
             }
             let made = match ran.stopped {
                 Some(error) => Err(error),

@@ -1,0 +1,137 @@
+//! A layer of a stack with its buffers: a dense one, or an activation alone.
+
+use super::update::Parameter;
+use crate::engine::activation::Activation;
+use crate::engine::layer::{Layer, NamedLayer};
+use crate::engine::matrix::{Operand, Packing, product_into};
+use crate::engine::state::LayerState;
+use crate::engine::tensor::ParameterName;
+
+pub(super) struct StackedLayer {
+    activation: Activation,
+    inputs: usize,
+    units: usize,
+    weights: Option<Parameter>,
+    bias: Option<Parameter>,
+    /// a, h, −∂E/∂h and −∂E/∂a, each `[examples][units]`, as many examples as a batch may have
+    pre_activations: Vec<f64>,
+    pub(super) outputs: Vec<f64>,
+    pub(super) errors: Vec<f64>,
+    deltas: Vec<f64>,
+}
+
+impl StackedLayer {
+    /// `None` where it is another kind of layer.
+    pub(super) fn new(named: &NamedLayer, state: &LayerState, rows: usize) -> Option<Self> {
+        let activation = match &named.layer {
+            Layer::Dense(dense) => dense.activation(),
+            Layer::Activation(layer) => layer.activation(),
+            _ => return None,
+        };
+        let size = named.layer.size();
+        let buffer = || vec![0.0; rows * size.outputs];
+        let parameter = |name| state.parameters.get(name).map(|tensor| Parameter::new(tensor, &state.slots[name]));
+        Some(Self {
+            activation,
+            inputs: size.inputs,
+            units: size.outputs,
+            weights: parameter(ParameterName::Weights),
+            bias: parameter(ParameterName::Bias),
+            pre_activations: buffer(),
+            outputs: buffer(),
+            errors: buffer(),
+            deltas: buffer(),
+        })
+    }
+
+    pub(super) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    pub(super) fn units(&self) -> usize {
+        self.units
+    }
+
+    /// In the order in which a state lists them.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = &Parameter> + Clone {
+        self.weights.iter().chain(&self.bias)
+    }
+
+    pub(super) fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
+        self.weights.iter_mut().chain(&mut self.bias)
+    }
+
+    /// h = f(x·w + bias); whether all pre-activations are finite.
+    pub(super) fn climb(&mut self, below: &[f64], rows: usize, packing: &mut Packing) -> bool {
+        let (inputs, units) = (self.inputs, self.units);
+        let (below, a) = (&below[..rows * inputs], &mut self.pre_activations[..rows * units]);
+        match &self.weights {
+            Some(weights) => {
+                let weights = Operand::of_values(&weights.values, inputs, units);
+                product_into(Operand::of_values(below, rows, inputs), weights, a, packing);
+            }
+            None => a.copy_from_slice(below),
+        }
+        if let Some(bias) = &self.bias {
+            for a in a.chunks_exact_mut(units) {
+                a.iter_mut().zip(&bias.values).for_each(|(a, bias)| *a += bias);
+            }
+        }
+        self.activation.outputs_into(a, units, &mut self.outputs[..rows * units]);
+        a.iter().fold(true, |all, a| all & a.is_finite())
+    }
+
+    /// From errors to deltas, to the sums of the gradients over the examples, and to the errors of the layer below.
+    pub(super) fn descend(
+        &mut self,
+        below: &[f64],
+        errors_below: Option<&mut Vec<f64>>,
+        rows: usize,
+        packing: &mut Packing,
+    ) {
+        let (inputs, units) = (self.inputs, self.units);
+        let of = rows * units;
+        let deltas = &mut self.deltas[..of];
+        let (a, h) = (&self.pre_activations[..of], &self.outputs[..of]);
+        self.activation.deltas_into(&self.errors[..of], a, h, units, deltas);
+        let errors_below = errors_below.map(|errors| &mut errors[..rows * inputs]);
+        let Some(weights) = &mut self.weights else {
+            if let Some(errors) = errors_below {
+                errors.copy_from_slice(deltas);
+            }
+            return;
+        };
+        let downhill = Operand::of_values(deltas, rows, units);
+        let below = Operand::of_values(&below[..rows * inputs], rows, inputs).turned();
+        product_into(below, downhill, &mut weights.gradient, packing);
+        if let Some(bias) = &mut self.bias {
+            let mut deltas = deltas.chunks_exact(units);
+            if let Some(first) = deltas.next() {
+                bias.gradient.copy_from_slice(first);
+            }
+            for deltas in deltas {
+                bias.gradient.iter_mut().zip(deltas).for_each(|(sum, delta)| *sum += delta);
+            }
+        }
+        if let Some(errors) = errors_below {
+            product_into(downhill, Operand::of_values(&weights.values, inputs, units).turned(), errors, packing);
+        }
+    }
+
+    /// The numbers after the step become the layer's own.
+    pub(super) fn commit(&mut self) {
+        self.parameters_mut().for_each(Parameter::commit);
+    }
+
+    pub(super) fn state(&self, like: &LayerState) -> LayerState {
+        like.filled(self.parameters().flat_map(Parameter::numbers))
+    }
+
+    pub(super) fn take(&mut self, state: &LayerState) {
+        for ((_, tensor), (parameter, (_, slots))) in
+            state.parameters.iter().zip(self.parameters_mut().zip(state.slots.iter()))
+        {
+            parameter.take(tensor, slots);
+        }
+    }
+}
