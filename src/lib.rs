@@ -8,5 +8,6 @@ pub mod http;
 pub mod insight;
 pub mod limits;
 pub mod page;
+pub mod render;
 pub mod session;
 pub mod store;

@@ -166,6 +166,12 @@ pub const FAULTS_NAMED: usize = 20;
 /// Characters of a text in a refusal: what a client sent is quoted, but not all of it.
 pub const TEXT_CHARACTERS: usize = 4_096;
 
+/// Significant digits of a number in a worked solution, unless others are asked for: as many as a tutorial shows.
+pub const DIGITS: usize = 4;
+
+/// Significant digits of a number in a worked solution, at the most: with 17 every double is told from every other one.
+pub const DIGITS_MOST: usize = 17;
+
 /// Work of reading and checking one entry of a log, in multiply-adds: about 20 µs.
 pub const ENTRY_WORK: u64 = 20_000;
 

@@ -9,8 +9,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::name::NAME_PATTERN;
 use crate::limits::{
-    INIT_MAX, KEY_CHARACTERS, Limits, NAME_CHARACTERS, PATH_COUNT_DIGITS, PATHS, RUN_STEPS, SEED_MAX, TELEPHONE_DEPTH,
-    TELEPHONE_WIDTH, TEXT_CHARACTERS,
+    DIGITS_MOST, INIT_MAX, KEY_CHARACTERS, Limits, NAME_CHARACTERS, PATH_COUNT_DIGITS, PATHS, RUN_STEPS, SEED_MAX,
+    TELEPHONE_DEPTH, TELEPHONE_WIDTH, TEXT_CHARACTERS,
 };
 
 /// Schemas by name, each with its doc comment as its description.
@@ -64,6 +64,10 @@ schemas! {
     Count: integer(0, SEED_MAX);
     /// A count of something or a step's number, or null where there is none.
     NullableCount: integer(0, SEED_MAX).schema_type(SchemaType::from_iter([Type::Integer, Type::Null]));
+    /// Significant digits.
+    Digits: integer(1, DIGITS_MOST as u64);
+    /// The place of one among several, counted from 1.
+    Ordinal: integer(1, SEED_MAX);
     /// The seed of `numpy.random.default_rng`.
     Seed: integer(0, SEED_MAX);
     /// The number of inputs of a network, or of units of a layer.

@@ -10,14 +10,15 @@ use super::code::Code;
 use super::conditions::tagged;
 use super::problem::{PROBLEM_JSON, Problem};
 use super::routes::{datasets, passes, sessions, weights};
+use super::sheet::Form;
 use crate::engine::cost::{Extent, cost};
 use crate::session::{
     Bytes, DatasetKind, DatasetSummary, Detail, Happened, Outcome, Recalled, Session, answerable, hexadecimal,
 };
 use crate::store::LogId;
 
-/// What a request was answered when it was first here.
-pub async fn again(app: &App, outcome: Outcome) -> Result<Response, Problem> {
+/// What a request was answered when it was first here; a trace in the form that is asked for now.
+pub async fn again(app: &App, outcome: Outcome, form: Form) -> Result<Response, Problem> {
     match outcome {
         Outcome::Deleted => Ok(StatusCode::NO_CONTENT.into_response()),
         Outcome::Kept { name, size, hash, put } => {
@@ -41,7 +42,7 @@ pub async fn again(app: &App, outcome: Outcome) -> Result<Response, Problem> {
         }
         // A key that a training run was begun under, in a request that now is another one.
         Outcome::Trained { .. } => Err(crate::session::KeyError::OtherRequest.into()),
-        Outcome::Changed { log, step } => recalled(app, &*still_there(app, &log).await?, step, None).await,
+        Outcome::Changed { log, step } => recalled(app, &*still_there(app, &log).await?, step, (None, form)).await,
     }
 }
 
@@ -57,20 +58,31 @@ pub async fn still_there(app: &App, log: &Bytes) -> Result<Arc<Session>, Problem
     })
 }
 
-/// What the change that made a step was answered; a trace in another detail, if one is asked for.
-pub async fn recalled(app: &App, session: &Session, step: u64, detail: Option<Detail>) -> Result<Response, Problem> {
+/// What the change that made a step was answered; a trace in another detail and another form, if they are asked for.
+pub async fn recalled(
+    app: &App,
+    session: &Session,
+    step: u64,
+    (detail, form): (Option<Detail>, Form),
+) -> Result<Response, Problem> {
     let Recalled { happened, live, name } = session.recall(step).await?;
     let tag = live.tag;
+    if form != Form::Json && !matches!(happened, Happened::Stepped(..)) {
+        let detail =
+            format!("step {step} is no pass, and has no worked solution; there is format=json (application/json)");
+        return Err(Problem::new(Code::NotAcceptable, detail));
+    }
     let response = match happened {
         Happened::Created | Happened::Rewound | Happened::Sealed => {
             sessions::view_as(app, StatusCode::OK, session, &name, &live).await
         }
         Happened::Replaced(layer) => weights::recalled(app, session, &name, &live, layer.as_ref()).await?,
         Happened::Stepped(trace, was) => {
-            let detail = detail.unwrap_or(was);
+            // A worked solution is made of all of it, whatever was answered then.
+            let detail = if form == Form::Json { detail.unwrap_or(was) } else { Detail::Full };
             let rows = trace.forward.inputs.rows();
             detail.check(cost(session.subject().model(), rows, Extent::Step), app.limits())?;
-            passes::answer(app, session, (name, step), answerable(*trace, detail)?, detail).await
+            passes::answer(app, session, (name, step), answerable(*trace, detail)?, (detail, form)).await
         }
     };
     Ok(tagged(response, tag))

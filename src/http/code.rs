@@ -149,6 +149,9 @@ codes! {
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "This path does not answer to that method."
         "The path exists, and answers to other methods than this one."
         "The header Allow of the answer lists them.",
+    NotAcceptable "not_acceptable" NOT_ACCEPTABLE "There is no such form of this answer."
+        "The header Accept, or format in the query, names no form that this is answered in. Nothing was computed or changed."
+        "The detail lists the forms that there are; format in the query wins over Accept, and without both it is JSON.",
     RequestTimeout "request_timeout" REQUEST_TIMEOUT "The body took too long to arrive."
         "The body was announced and did not arrive within the time that the server waits."
         "Send it again, over a faster way or in smaller pieces: fewer rows at a time.",

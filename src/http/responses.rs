@@ -12,8 +12,17 @@ use crate::engine::schema;
 
 /// A path that takes no query.
 const NO_QUERY: &[Code] = &[UnknownField, InvalidQuery];
-/// A path that takes `trace`.
-const TRACE_QUERY: &[Code] = &[UnknownField, DuplicateField, UnknownValue, InvalidQuery];
+/// A path that takes `trace`, and the form of what it answers.
+const TRACE_QUERY: &[Code] = &[
+    UnknownField,
+    DuplicateField,
+    UnknownValue,
+    InvalidQuery,
+    WrongType,
+    NumberOutOfRange,
+    ConflictingFields,
+    NotAcceptable,
+];
 /// A path with a session's name.
 const NAMED: &[Code] = &[InvalidPath, InvalidName];
 /// A path with the name of a session that there must be.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::api::Api;
 
 /// Clients decide by these: a code is never taken away and never changes its status.
-const CODES: [(&str, u16); 64] = [
+const CODES: [(&str, u16); 65] = [
     ("malformed_json", 400),
     ("malformed_csv", 400),
     ("malformed_npz", 400),
@@ -30,6 +30,7 @@ const CODES: [(&str, u16); 64] = [
     ("dataset_not_found", 404),
     ("training_not_found", 404),
     ("method_not_allowed", 405),
+    ("not_acceptable", 406),
     ("request_timeout", 408),
     ("step_sealed", 410),
     ("name_in_use", 409),

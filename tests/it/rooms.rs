@@ -5,14 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room, or a file of the top level, and the rooms it may name. `limits` is open to all.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("engine", &[]),
     ("store", &[]),
     ("insight", &["engine"]),
     ("session", &["engine", "store"]),
+    ("render", &["engine", "insight"]),
     ("exchange", &["engine"]),
     ("page", &[]),
-    ("http", &["engine", "exchange", "insight", "session", "store", "page"]),
+    ("http", &["engine", "exchange", "insight", "render", "session", "store", "page"]),
     ("limits", &[]),
     ("lib", &[]),
     ("config", &[]),

@@ -39,6 +39,11 @@ class Client:
     def get(self, path: str, status: int | None = None) -> Any:
         return self._call("GET", path, None, status)
 
+    def answer(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> requests.Response:
+        """An answer of any status, with its headers."""
+        url = self.base_url + path
+        return self._connection.request(method, url, json=body, headers=headers, timeout=REQUEST_SECONDS)
+
     def bytes(self, path: str) -> bytes:
         """An answer as it is on the wire."""
         answer = self._connection.get(self.base_url + path, timeout=REQUEST_SECONDS)

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::passes::{Heading, PassAnswer, PassBody, TraceQuery};
+use super::passes::{Heading, PassAnswer, PassBody, TraceQuery, written};
 use super::what_if;
 use crate::engine::cost::Extent;
 use crate::http::App;
 use crate::http::body::Json;
 use crate::http::fields::bodies;
-use crate::http::json;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::responses;
@@ -39,19 +39,22 @@ bodies! {
 pub async fn explain(
     State(app): State<Arc<App>>,
     Query(query): Query<TraceQuery>,
+    headers: HeaderMap,
     Json(body): Json<ExplainBody>,
 ) -> Result<Response, Problem> {
+    let form = query.form(&headers)?;
     let (session, mut pass) = body.split();
     let subject = Arc::new(Subject::new(session.into_spec()?, app.limits())?);
     let extent = Extent::Step;
     let (limits, compute) = (app.limits(), app.registry.compute());
     let inspection = Inspection { subject: &subject, live: None, extent, limits, compute };
     if let Some(overrides) = pass.what_if.take() {
+        what_if::as_json(form)?;
         return what_if::answer(&app, inspection, pass.into_request(Detail::None)?, overrides).await;
     }
     let request = pass.into_request(query.trace)?;
     let (cost, trace) = inspection.step(request).await?;
-    Ok(json::large_answer(&app, cost.answer_bytes, PassAnswer::new(Heading::new(None), trace, query.trace)).await)
+    Ok(written(&app, cost.answer_bytes, (Heading::new(None), trace), (query.trace, form)).await)
 }
 
 impl ExplainBody {

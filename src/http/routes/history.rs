@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -19,11 +19,13 @@ use crate::http::again::recalled;
 use crate::http::code::Code;
 use crate::http::conditions::Change;
 use crate::http::extract::{Path, session_name};
+use crate::http::format::Format;
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::query::Query;
 use crate::http::responses;
 use crate::http::routes::passes::PassAnswer;
+use crate::http::sheet::{Form, VoiceName, Wishes};
 use crate::http::strict::{objects, whole};
 use crate::limits::SEED_MAX;
 use crate::session::{Asked, Detail, Kind, Past, SessionError};
@@ -130,6 +132,29 @@ pub struct RecallQuery {
     /// full, summary or none; as it was answered if left out
     #[param(inline, required = false, nullable = false)]
     trace: Option<Detail>,
+    /// json, markdown, latex or html: wins over Accept
+    #[param(inline, required = false, nullable = false)]
+    pub format: Option<Format>,
+    /// Significant digits of a worked solution; 4 if left out
+    #[param(inline, value_type = schema::Digits, required = false)]
+    pub digits: Option<u64>,
+    /// Which unit a worked solution shows of a layer with many, counted from 1
+    #[param(inline, value_type = schema::Ordinal, required = false)]
+    pub unit: Option<u64>,
+    /// Which example of the batch a worked solution shows, counted from 1
+    #[param(inline, value_type = schema::Ordinal, required = false)]
+    pub example: Option<u64>,
+    /// Who tells a worked solution: textbook or factory
+    #[param(inline, required = false, nullable = false)]
+    pub voice: Option<VoiceName>,
+}
+
+impl RecallQuery {
+    /// How the trace is answered.
+    fn form(&self, headers: &HeaderMap) -> Result<Form, Problem> {
+        let &Self { format, digits, unit, example, voice, .. } = self;
+        Wishes { format, digits, unit, example, voice }.form(headers, self.trace)
+    }
 }
 
 /// Going back.
@@ -181,14 +206,15 @@ pub async fn recall(
     State(app): State<Arc<App>>,
     Path((name, step)): Path<(String, String)>,
     Query(query): Query<RecallQuery>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let name = session_name(&name)?;
+    let (name, form) = (session_name(&name)?, query.form(&headers)?);
     if step.is_empty() || !step.bytes().all(|digit| digit.is_ascii_digit()) {
         return Err(Problem::new(Code::InvalidPath, format!("a step is a whole number, and this is {step:?}")));
     }
     let session = app.registry.session(&name).await?;
     // More digits than a number holds are more steps than a session has.
-    recalled(&app, &session, step.parse().unwrap_or(u64::MAX), query.trace).await
+    recalled(&app, &session, step.parse().unwrap_or(u64::MAX), (query.trace, form)).await
 }
 
 /// Go back

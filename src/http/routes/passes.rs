@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::AnyOfBuilder;
@@ -19,15 +20,18 @@ use crate::engine::schema;
 use crate::engine::summary::TraceSummary;
 use crate::engine::trace::{FORMAT, Trace};
 use crate::http::App;
+use crate::http::again::again;
 use crate::http::body::Json;
 use crate::http::code::Code;
 use crate::http::conditions::{Change, tagged};
 use crate::http::extract::{Path, session_name};
 use crate::http::fields::bodies;
+use crate::http::format::Format;
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::query::Query;
 use crate::http::responses;
+use crate::http::sheet::{self, Form, VoiceName, Wishes};
 use crate::http::spec_body::into_learning_rate;
 use crate::session::{Detail, PassRequest, Session, SessionName};
 
@@ -49,6 +53,29 @@ pub struct TraceQuery {
     #[serde(default)]
     #[param(inline, required = false)]
     pub trace: Detail,
+    /// json, markdown, latex or html: wins over Accept
+    #[param(inline, required = false, nullable = false)]
+    pub format: Option<Format>,
+    /// Significant digits of a worked solution; 4 if left out
+    #[param(inline, value_type = schema::Digits, required = false)]
+    pub digits: Option<u64>,
+    /// Which unit a worked solution shows of a layer with many, counted from 1
+    #[param(inline, value_type = schema::Ordinal, required = false)]
+    pub unit: Option<u64>,
+    /// Which example of the batch a worked solution shows, counted from 1
+    #[param(inline, value_type = schema::Ordinal, required = false)]
+    pub example: Option<u64>,
+    /// Who tells a worked solution: textbook or factory
+    #[param(inline, required = false, nullable = false)]
+    pub voice: Option<VoiceName>,
+}
+
+impl TraceQuery {
+    /// How the trace is answered.
+    pub fn form(&self, headers: &HeaderMap) -> Result<Form, Problem> {
+        let &Self { format, digits, unit, example, voice, .. } = self;
+        Wishes { format, digits, unit, example, voice }.form(headers, Some(self.trace))
+    }
 }
 
 /// A trace, in full or in short.
@@ -107,9 +134,10 @@ pub async fn forward(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     Query(query): Query<TraceQuery>,
+    headers: HeaderMap,
     Json(body): Json<PassBody>,
 ) -> Result<Response, Problem> {
-    look(&app, &name, Extent::Forward, query.trace, body).await
+    look(&app, &name, Extent::Forward, (query.trace, query.form(&headers)?), body).await
 }
 
 /// Backward
@@ -124,15 +152,23 @@ pub async fn backward(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     Query(query): Query<TraceQuery>,
+    headers: HeaderMap,
     Json(body): Json<PassBody>,
 ) -> Result<Response, Problem> {
-    look(&app, &name, Extent::Backward, query.trace, body).await
+    look(&app, &name, Extent::Backward, (query.trace, query.form(&headers)?), body).await
 }
 
-async fn look(app: &App, name: &str, extent: Extent, detail: Detail, body: PassBody) -> Result<Response, Problem> {
+async fn look(
+    app: &App,
+    name: &str,
+    extent: Extent,
+    (detail, form): (Detail, Form),
+    body: PassBody,
+) -> Result<Response, Problem> {
     let session = app.registry.session(&session_name(name)?).await?;
     let (live, inspection) = session.inspect(extent);
     if let Some(overrides) = body.what_if {
+        what_if::as_json(form)?;
         let body = PassBody { what_if: None, ..body };
         return what_if::answer(app, inspection, body.into_request(Detail::None)?, overrides).await;
     }
@@ -143,7 +179,7 @@ async fn look(app: &App, name: &str, extent: Extent, detail: Detail, body: PassB
     };
     let (cost, trace) = inspection.trace(request, work).await?;
     let heading = Heading::new(Some((session.name().clone(), live.step())));
-    Ok(json::large_answer(app, cost.answer_bytes, PassAnswer::new(heading, trace, detail)).await)
+    Ok(written(app, cost.answer_bytes, (heading, trace), (detail, form)).await)
 }
 
 /// Step
@@ -159,9 +195,10 @@ pub async fn step(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     Query(query): Query<TraceQuery>,
+    headers: HeaderMap,
     change: Change<PassBody>,
 ) -> Result<Response, Problem> {
-    let name = session_name(&name)?;
+    let (name, form) = (session_name(&name)?, query.form(&headers)?);
     let body = change.body;
     let work = async |terms| {
         let session = app.registry.session(&name).await?;
@@ -171,9 +208,9 @@ pub async fn step(
         }
         let (trace, live) = session.step(body.into_request(query.trace)?, terms).await?;
         let heading = (session.name().clone(), live.step());
-        Ok(tagged(answer(&app, &session, heading, trace, query.trace).await, live.tag))
+        Ok(tagged(answer(&app, &session, heading, trace, (query.trace, form)).await, live.tag))
     };
-    change.conditions.once(&app, work).await
+    change.conditions.once_as(&app, work, |outcome| again(&app, outcome, form)).await
 }
 
 /// A step's answer, under a session's name and the step's number.
@@ -182,10 +219,23 @@ pub async fn answer(
     session: &Session,
     heading: (SessionName, u64),
     trace: Trace,
-    detail: Detail,
+    how: (Detail, Form),
 ) -> Response {
     let size = cost(session.subject().model(), trace.forward.inputs.rows(), Extent::Step).answer_bytes;
-    json::large_answer(app, size, PassAnswer::new(Heading::new(Some(heading)), trace, detail)).await
+    written(app, size, (Heading::new(Some(heading)), trace), how).await
+}
+
+/// A trace as JSON, or as a worked solution.
+pub async fn written(
+    app: &App,
+    size: u64,
+    (heading, trace): (Heading, Trace),
+    (detail, form): (Detail, Form),
+) -> Response {
+    match form {
+        Form::Json => json::large_answer(app, size, PassAnswer::new(heading, trace, detail)).await,
+        Form::Solution(format, options) => sheet::answer(app, size, trace, (format, options)).await,
+    }
 }
 
 impl PassBody {

@@ -17,6 +17,7 @@ use crate::http::App;
 use crate::http::code::Code;
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
+use crate::http::sheet::Form;
 use crate::http::strict::{given, objects, whole};
 use crate::insight::difference::Difference;
 use crate::insight::what_if::{self as insight, Override, what_if};
@@ -25,6 +26,15 @@ use crate::session::{Inspection, PassRequest, SubjectError};
 
 /// The id of the format.
 const FORMAT: &str = "chainrule.what-if/1";
+
+/// That the answer is asked for as JSON: differences are no worked solution.
+pub fn as_json(form: Form) -> Result<(), Problem> {
+    if form == Form::Json {
+        return Ok(());
+    }
+    let detail = "what_if is answered as the differences to a trace; there is format=json (application/json)";
+    Err(Problem::new(Code::NotAcceptable, detail))
+}
 
 /// One thing that is otherwise: a number of the trace by its pointer, or a unit that puts out 0.
 #[derive(Debug, Deserialize)]

@@ -1,0 +1,107 @@
+//! In which form something is answered: as `?format=` says, else as `Accept` says, else as JSON.
+//!
+//! It is settled before anything is computed or changed.
+
+use axum::http::{HeaderMap, header};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::code::Code;
+use super::problem::Problem;
+
+/// A form of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// For programs (the default)
+    #[default]
+    Json,
+    /// A worked solution for a notebook or a code forge
+    Markdown,
+    /// A worked solution as a LaTeX document
+    Latex,
+    /// A worked solution as a page of its own
+    Html,
+}
+
+impl Format {
+    /// The name in a query.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Markdown => "markdown",
+            Self::Latex => "latex",
+            Self::Html => "html",
+        }
+    }
+
+    /// The media type, without parameters.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Markdown => "text/markdown",
+            Self::Latex => "text/x-tex",
+            Self::Html => "text/html",
+        }
+    }
+
+    /// Whether a media range names this form's type, and how closely: 3 by its name, 2 by its kind, 1 as anything.
+    fn fits(self, range: &str) -> u8 {
+        let same = |text: &str| range.eq_ignore_ascii_case(text);
+        let (kind, _) = self.media_type().split_once('/').unwrap_or_default();
+        if same(self.media_type()) || self == Self::Latex && (same("application/x-tex") || same("application/x-latex"))
+        {
+            3
+        } else if same(&format!("{kind}/*")) {
+            2
+        } else {
+            u8::from(same("*/*"))
+        }
+    }
+}
+
+/// The form of an answer that comes in some, the first of which is the one that programs expect.
+pub fn negotiate(asked: Option<Format>, headers: &HeaderMap, offered: &[Format]) -> Result<Format, Problem> {
+    let first = offered.first().copied().unwrap_or_default();
+    let refused = |what: String| {
+        let forms = offered.iter().map(|form| format!("format={} ({})", form.as_str(), form.media_type()));
+        let detail = format!("{what}; there is {}", forms.collect::<Vec<_>>().join(", "));
+        Err(Problem::new(Code::NotAcceptable, detail))
+    };
+    if let Some(asked) = asked {
+        if offered.contains(&asked) {
+            return Ok(asked);
+        }
+        return refused(format!("this is not answered as {}", asked.as_str()));
+    }
+    let ranges: Vec<(String, u16)> = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(range)
+        .collect();
+    if ranges.is_empty() {
+        return Ok(first);
+    }
+    // The weight of a form is that of the range that names it most closely.
+    let weight = |form: &Format| {
+        let closest = ranges.iter().filter(|(range, _)| form.fits(range) > 0).max_by_key(|(range, _)| form.fits(range));
+        closest.map_or(0, |(_, weight)| *weight)
+    };
+    let heaviest = offered.iter().map(weight).max().unwrap_or(0);
+    match offered.iter().find(|form| heaviest > 0 && weight(form) == heaviest) {
+        Some(form) => Ok(*form),
+        None => refused("Accept names nothing that this can be answered as".into()),
+    }
+}
+
+/// A media range and its weight in thousandths.
+fn range(text: &str) -> Option<(String, u16)> {
+    let mut parts = text.split(';').map(str::trim);
+    let range = parts.next().filter(|range| range.contains('/'))?.to_owned();
+    let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0 to 1000")]
+    let weight = weight.map_or(Some(1.0), |q| q.parse::<f64>().ok()).map(|q| (q.clamp(0.0, 1.0) * 1000.0) as u16)?;
+    Some((range, weight))
+}

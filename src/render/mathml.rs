@@ -1,0 +1,90 @@
+//! Formulas in MathML Core, which browsers draw by themselves.
+
+use std::fmt::Write as _;
+
+use super::math::{Before, Equation, Math, Symbol};
+use super::number::Written;
+
+/// An equation as a block: its forms one under the other.
+pub(super) fn equation(equation: &Equation) -> String {
+    let left = row(&equation.left);
+    let rows = equation.forms.iter().enumerate().map(|(at, (sign, form))| {
+        let left = if at == 0 { left.as_str() } else { "" };
+        format!("<mtr><mtd>{left}</mtd><mtd><mo>{sign}</mo></mtd><mtd>{}</mtd></mtr>", row(form))
+    });
+    format!("<math display=\"block\"><mtable>{}</mtable></math>", rows.collect::<String>())
+}
+
+/// A formula inside a sentence.
+pub(super) fn inline(math: &Math) -> String {
+    format!("<math>{}</math>", row(math))
+}
+
+/// A number inside of a table.
+pub(super) fn number(number: &Written) -> String {
+    format!("<math><mrow>{}</mrow></math>", digits(number))
+}
+
+fn row(math: &Math) -> String {
+    format!("<mrow>{}</mrow>", piece(math))
+}
+
+fn piece(math: &Math) -> String {
+    match math {
+        Math::Number(number) => digits(number),
+        Math::Whole(number) => format!("<mn>{number}</mn>"),
+        Math::Symbol(symbol) => named(symbol),
+        Math::Operator(sign) => format!("<mo>{sign}</mo>"),
+        Math::Row(pieces) => pieces.iter().map(piece).collect(),
+        Math::Fraction(top, bottom) => format!("<mfrac>{}{}</mfrac>", row(top), row(bottom)),
+        Math::Root(inner) => format!("<msqrt>{}</msqrt>", row(inner)),
+        Math::Power(base, power) => format!("<msup>{}{}</msup>", row(base), row(power)),
+        Math::Group(inner) => format!("<mo stretchy=\"false\">(</mo>{}<mo stretchy=\"false\">)</mo>", piece(inner)),
+        Math::Sum(index, inner) => format!("<munder><mo>∑</mo><mi>{index}</mi></munder>{}", piece(inner)),
+        Math::Function(name, of) => {
+            format!("<mi>{name}</mi><mo stretchy=\"false\">(</mo>{}<mo stretchy=\"false\">)</mo>", piece(of))
+        }
+        Math::Dots => "<mo>⋯</mo>".into(),
+    }
+}
+
+fn named(symbol: &Symbol) -> String {
+    let mut text = format!("<mi>{}</mi>", symbol.letter);
+    if symbol.hat {
+        text = format!("<mover>{text}<mo>^</mo></mover>");
+    }
+    let sub = (!symbol.sub.is_empty()).then(|| format!("<mi mathvariant=\"normal\">{}</mi>", symbol.sub));
+    let mut above = String::new();
+    if symbol.prime {
+        above.push_str("<mo>′</mo>");
+    }
+    if !symbol.layer.is_empty() {
+        // Writing to a text cannot fail.
+        let _ = write!(above, "<mo>(</mo><mn>{}</mn><mo>)</mo>", symbol.layer);
+    }
+    text = match (sub, above.is_empty()) {
+        (Some(sub), true) => format!("<msub>{text}{sub}</msub>"),
+        (None, false) => format!("<msup>{text}<mrow>{above}</mrow></msup>"),
+        (Some(sub), false) => format!("<msubsup>{text}{sub}<mrow>{above}</mrow></msubsup>"),
+        (None, true) => text,
+    };
+    match symbol.before {
+        Before::Nothing => text,
+        Before::Change => format!("<mi mathvariant=\"normal\">Δ</mi>{text}"),
+        Before::Gradient => {
+            format!("<mfrac><mrow><mo>∂</mo><mi>E</mi></mrow><mrow><mo>∂</mo>{text}</mrow></mfrac>")
+        }
+    }
+}
+
+fn digits(number: &Written) -> String {
+    let sign = if number.negative { "<mo form=\"prefix\">−</mo>" } else { "" };
+    match number.exponent {
+        Some(power) => {
+            let below = if power < 0 { "<mo>−</mo>" } else { "" };
+            let power = format!("<mrow>{below}<mn>{}</mn></mrow>", power.unsigned_abs());
+            format!("{sign}<mn>{}</mn><mo>·</mo><msup><mn>10</mn>{power}</msup>", number.digits)
+        }
+        None => format!("{sign}<mn>{}</mn>", number.digits),
+    }
+}

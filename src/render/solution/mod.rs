@@ -1,0 +1,249 @@
+//! The worked solution of a trace: the sections of a textbook's, each formula once in symbols and once with this
+//! network's numbers put in.
+//!
+//! A large network is not dumped: of a layer with many units one is shown, of a batch one example, and it is said which
+//! and how to ask for another.
+
+mod backward;
+mod forward;
+mod names;
+mod nodes;
+mod update;
+
+use super::math::{Equation, Math};
+use super::number::{Digits, Written};
+use crate::engine::name::LayerName;
+use crate::engine::trace::Trace;
+use names::Names;
+use nodes::{Node, nodes};
+
+/// What is to be shown, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Significant digits
+    pub digits: Digits,
+    /// The unit of a layer that has too many to be all shown, counted from 0
+    pub unit: usize,
+    /// The example of the batch, counted from 0
+    pub example: usize,
+    /// Who tells it
+    pub voice: Voice,
+}
+
+/// How the numbers are told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Voice {
+    /// As a textbook does
+    #[default]
+    Textbook,
+    /// As a production line: a worker a layer, and an inspector who finds the defect
+    Factory,
+}
+
+/// A document: headings, sentences, formulas and tables.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Solution {
+    /// What it is about
+    pub title: String,
+    /// In order
+    pub sections: Vec<Section>,
+}
+
+/// Some of it under a heading.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Section {
+    /// How deep the heading is: 2 or 3
+    pub level: u8,
+    /// The heading
+    pub heading: String,
+    /// In order
+    pub blocks: Vec<Block>,
+}
+
+/// A part of a section.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Block {
+    /// Sentences
+    Paragraph(Vec<Span>),
+    /// A formula in symbols
+    Rule(Math, Math),
+    /// The same with numbers
+    Equation(Equation),
+    /// Rows under a head
+    Table(Table),
+}
+
+/// A table: every row has as many cells as the head.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// The columns
+    pub head: Vec<String>,
+    /// A name, and then numbers
+    pub rows: Vec<(String, Vec<Option<Written>>)>,
+}
+
+/// A part of a sentence.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Span {
+    /// Words
+    Text(String),
+    /// A formula
+    Math(Math),
+    /// What is typed, as a name
+    Code(String),
+}
+
+/// Units of a layer, or weights of a unit, that are all shown.
+const ALL_SHOWN: usize = 3;
+
+/// What a solution is made of.
+struct Sheet<'t> {
+    trace: &'t Trace,
+    nodes: Vec<Node<'t>>,
+    names: Names,
+    options: Options,
+    example: usize,
+}
+
+impl Solution {
+    /// Of a trace, as far as it goes.
+    pub fn of(trace: &Trace, options: Options) -> Self {
+        let nodes = nodes(trace);
+        let names = Names::of(&nodes, trace.forward.outputs.columns());
+        let example = options.example.min(trace.forward.inputs.rows() - 1);
+        let sheet = Sheet { trace, nodes, names, options, example };
+        let mut sections = vec![sheet.network()];
+        sections.extend(sheet.forward());
+        sections.extend(sheet.loss());
+        sections.extend(sheet.backward());
+        sections.extend(sheet.update());
+        let title = match options.voice {
+            Voice::Textbook => "A worked solution".into(),
+            Voice::Factory => "A day on the production line".into(),
+        };
+        Self { title, sections }
+    }
+}
+
+impl Section {
+    fn new(level: u8, heading: impl Into<String>) -> Self {
+        Self { level, heading: heading.into(), blocks: vec![] }
+    }
+
+    fn say(&mut self, spans: Vec<Span>) {
+        self.blocks.push(Block::Paragraph(spans));
+    }
+
+    fn rule(&mut self, left: impl Into<Math>, right: impl Into<Math>) {
+        self.blocks.push(Block::Rule(left.into(), right.into()));
+    }
+
+    fn equation(&mut self, equation: Equation) {
+        self.blocks.push(Block::Equation(equation));
+    }
+}
+
+fn text(words: impl Into<String>) -> Span {
+    Span::Text(words.into())
+}
+
+fn math(formula: impl Into<Math>) -> Span {
+    Span::Math(formula.into())
+}
+
+fn code(name: &LayerName) -> Span {
+    Span::Code(name.to_string())
+}
+
+impl Sheet<'_> {
+    fn number(&self, value: f64) -> Written {
+        self.options.digits.write(value)
+    }
+
+    fn value(&self, value: f64) -> Math {
+        Math::Number(self.number(value))
+    }
+
+    fn tells(&self, textbook: &str, factory: &str) -> String {
+        match self.options.voice {
+            Voice::Textbook => textbook.to_owned(),
+            Voice::Factory => factory.to_owned(),
+        }
+    }
+
+    fn rows(&self) -> usize {
+        self.trace.forward.inputs.rows()
+    }
+
+    /// Those of so many units that are shown.
+    fn shown(&self, units: usize) -> Vec<usize> {
+        if units <= ALL_SHOWN { (0..units).collect() } else { vec![self.options.unit.min(units - 1)] }
+    }
+
+    /// Which unit of many is shown.
+    fn which(&self, units: usize, section: &mut Section) {
+        if units > ALL_SHOWN {
+            let unit = self.shown(units)[0];
+            section.say(vec![text(format!(
+                "Unit {} of {units} is shown; unit=1 to unit={units} in the query show another.",
+                unit + 1
+            ))]);
+        }
+    }
+
+    fn network(&self) -> Section {
+        let mut section = Section::new(2, self.tells("The network", "The factory"));
+        let inputs = self.trace.forward.inputs.columns();
+        section.say(vec![text(self.tells(
+            &format!("{} go in at the bottom.", counted(inputs, "number")),
+            &format!("{} of raw material come in.", counted(inputs, "kind")),
+        ))]);
+        for (at, node) in self.nodes.iter().enumerate() {
+            let worker = match self.options.voice {
+                Voice::Textbook => String::new(),
+                Voice::Factory => format!("{}: ", worker(at)),
+            };
+            section.say(vec![
+                text(format!("{worker}layer {}, ", node.label)),
+                code(node.up.name()),
+                text(format!(": {}", node.described())),
+            ]);
+        }
+        if self.names.is_tutorial() {
+            section.say(vec![
+                text("Weights into the hidden units are called "),
+                math(super::math::Symbol::of("w").at("ij")),
+                text(" and those into the output "),
+                math(super::math::Symbol::of("v").at("i")),
+                text("; pre-activations "),
+                math(super::math::Symbol::of("a").at("j")),
+                text(" and "),
+                math(super::math::Symbol::of("b")),
+                text(", hidden outputs "),
+                math(super::math::Symbol::of("h").at("j")),
+                text("."),
+            ]);
+        }
+        if self.rows() > 1 {
+            section.say(vec![text(format!(
+                "The batch has {} examples. Example {} is shown; example=1 to example={} in the query show another.",
+                self.rows(),
+                self.example + 1,
+                self.rows()
+            ))]);
+        }
+        section
+    }
+}
+
+/// Worker A, B, C … from below.
+fn worker(at: usize) -> String {
+    match char::from_digit(u32::try_from(at).unwrap_or(99) + 10, 36).filter(|_| at < 26) {
+        Some(letter) => format!("Worker {}", letter.to_ascii_uppercase()),
+        None => format!("Worker {}", at + 1),
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,320 @@
+"""Worked solutions: every printed number is one of the trace's at the printed precision, every equation is true, and
+the forms say the same.
+
+The formulas are read back from the text, and computed anew by this file: nothing here is shared with the server.
+"""
+
+import math
+import random
+import re
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from html.parser import HTMLParser
+
+import pytest
+
+from networks import random_case
+
+WORKED = {"preset": "worked-example"}
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?: \\cdot 10\^\{-?\d+\})?")
+
+
+def rounded(value, digits):
+    """A double to so many significant digits, to the nearest; what is exact in fewer keeps its value."""
+    shortest = Decimal(repr(float(value)))
+    if len(shortest.normalize().as_tuple().digits) <= digits:
+        return abs(shortest)
+    return abs(Context(prec=digits, rounding=ROUND_HALF_EVEN).create_decimal(Decimal(float(value))))
+
+
+def floats(value):
+    """Every number in a value."""
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from floats(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from floats(inner)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield float(value)
+
+
+def displays(text):
+    return re.findall(r"\$\$\n(.*?)\n\$\$", text, re.S)
+
+
+def bare(formula):
+    """A formula without names: indices, layers, hats and primes are gone."""
+    formula = re.sub(r"_\{[^{}]*\}", "", formula)
+    formula = re.sub(r"\^\{\([^{}]*\)\}", "", formula)
+    return formula.replace("'", "")
+
+
+def numbers(formula):
+    """Every number in a formula, without the powers of names and without the 2 of a square."""
+    formula = bare(formula).replace("{}^{2}", "").replace("}^{2}", "}")
+    return [decimal(found) for found in NUMBER.findall(formula)]
+
+
+def decimal(text):
+    plain, _, power = text.partition(" \\cdot 10^{")
+    return Decimal(plain + ("e" + power.rstrip("}") if power else ""))
+
+
+def argument(text, at):
+    """What stands in the braces that open at a place, and where they have closed."""
+    assert text[at] == "{", text[at:]
+    depth = 0
+    for end in range(at, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[end], 0)
+        if depth == 0:
+            return text[at + 1 : end], end + 1
+    raise AssertionError(f"braces stay open: {text[at:]}")
+
+
+SLOPES = {
+    "relu": lambda a: 1.0 if a > 0 else 0.0,
+    "leaky_relu": lambda a: 1.0 if a > 0 else 0.01,
+    "elu": lambda a: 1.0 if a > 0 else math.exp(a),
+    "gelu": lambda a: phi(a) + a * math.exp(-a * a / 2) / math.sqrt(2 * math.pi),
+    "silu": lambda a: sigma(a) * (1 + a * (1 - sigma(a))),
+    "softplus": lambda a: 1.0 if a > 20 else sigma(a),
+}
+VALUES = {"leaky_relu": lambda a: a if a > 0 else 0.01 * a, "elu": lambda a: a if a > 0 else math.expm1(a)}
+
+
+def phi(a):
+    return 0.5 * math.erfc(-a / math.sqrt(2))
+
+
+def sigma(a):
+    return 1 / (1 + math.exp(-a))
+
+
+def python(formula):
+    """A formula of numbers as Python."""
+    text = formula
+    while "\\frac" in text:
+        at = text.rindex("\\frac")
+        top, middle = argument(text, at + 5)
+        bottom, end = argument(text, middle)
+        text = f"{text[:at]}(({python(top)})/({python(bottom)})){text[end:]}"
+    text = re.sub(r"\\operatorname\{([a-z]+)(?:\\_)?([a-z]*)'\}", r"slope_\1_\2", text)
+    text = re.sub(r"\\operatorname\{([a-z]+)(?:\\_)?([a-z]*)\}", r"value_\1_\2", text)
+    text = re.sub(r" \\cdot 10\^\{(-?\d+)\}", r"e\1", text)
+    for tex, plain in (("\\left(", "("), ("\\right)", ")"), ("\\cdot", "*"), ("\\tanh", "tanh"), ("\\exp", "exp"),
+                       ("\\ln", "ln"), ("\\max", "max"), ("\\Phi", "phi"), ("\\sigma", "sigma"), (",\\ ", ","),
+                       ("{", "("), ("}", ")"), ("^(2)", "**2")):
+        text = text.replace(tex, plain)
+    return text
+
+
+def value(formula):
+    names = {"exp": math.exp, "tanh": math.tanh, "max": max, "phi": phi, "sigma": sigma,
+             "ln": lambda x: math.log(x) if x > 0 else -100.0}
+    names |= {"slope_" + (name if "_" in name else name + "_"): of for name, of in SLOPES.items()}
+    names |= {"value_" + (name if "_" in name else name + "_"): of for name, of in VALUES.items()}
+    code = python(formula)
+    assert "\\" not in code, (formula, code)
+    return eval(code, {"__builtins__": {}}, names)  # noqa: S307 - of this server's own formulas
+
+
+def sides(display):
+    """The forms of an equation behind its name."""
+    display = display.replace("\\begin{aligned}\n", "").replace("\n\\end{aligned}", "").replace("&", "").replace("\\\\", "")
+    return [side.strip() for side in re.split(r"(?:=|\\approx) ", display)][1:]
+
+
+def is_of_numbers(form):
+    left = re.sub(r"\\operatorname\{[^{}]*\}|\\[a-zA-Z]+|10\^\{-?\d+\}", "", form)
+    return "\\cdots" not in form and not re.search(r"[A-Za-z]", left)
+
+
+def ask(server, body, **query):
+    """What explain is answered, as text where a form is asked for."""
+    text = "&".join(f"{name}={value}" for name, value in query.items())
+    answer = server.answer("POST", f"/v1/explain?{text}" if text else "/v1/explain", body)
+    assert answer.status_code == 200, answer.text[:1000]
+    return answer
+
+
+def random_body(index):
+    case = random_case(index)
+    return {**case.create, **case.batch}
+
+
+def settings(trace):
+    """Numbers that are printed and are no trace's: the learning rate is one, but for how many there are of something."""
+    rows, outputs = len(trace["forward"]["inputs"]), len(trace["forward"]["outputs"][0])
+    return {Decimal(count) for count in (0, 1, 2, rows, outputs, *range(64))}
+
+
+def check_numbers(server, body, digits, **query):
+    trace = ask(server, body).json()
+    answer = ask(server, body, format="markdown", digits=digits, **query)
+    assert answer.headers["content-type"] == "text/markdown; charset=utf-8"
+    text = answer.text
+    known = {rounded(number, digits) for number in floats(trace)} | settings(trace)
+    printed = [number for display in displays(text) for number in numbers(display)]
+    assert len(printed) > 20
+    strange = [number for number in printed if abs(number) not in known]
+    assert not strange, strange[:5]
+    return trace, text, printed
+
+
+def check_equations(text):
+    """Each form of numbers comes to the value that is printed last."""
+    checked = 0
+    for display in displays(text):
+        forms = [form for form in sides(display) if is_of_numbers(form)]
+        if len(forms) < 2 or len(sides(display)) < 2:
+            continue
+        end = value(forms[-1])
+        for form in forms[:-1]:
+            assert value(form) == pytest.approx(end, rel=1e-9, abs=1e-12), display
+            checked += 1
+    return checked
+
+
+def test_the_worked_example_is_the_tutorials(server):
+    text = ask(server, WORKED, format="markdown").text
+    for line in ("a_{1} &= x_{1} \\cdot w_{11} + x_{2} \\cdot w_{21} \\\\\n&= 0.5 \\cdot 0.4 + 0.3 \\cdot 0.2 \\\\\n&= 0.26",
+                 "\\approx 0.5646", "\\approx 0.5744", "\\approx 0.6384", "\\approx 0.06537",
+                 "\\delta_{out} &= 0.3616 \\cdot 0.6384 \\cdot \\left(1 - 0.6384\\right)", "\\approx 0.08346",
+                 "\\delta_{1} &= 0.05008 \\cdot 0.5646", "\\approx 0.01231", "v'_{1} &= 0.6 + 0.02356", "\\approx 0.6236",
+                 "E' \\approx 0.06310", "| `hidden` | $1$ | $0.01024$ | $0.1226$ | $0.004306$ |"):
+        assert line in text, line
+    headings = re.findall(r"^## (.*)$", text, re.M)
+    assert headings == ["The network", "Forward pass", "Error", "Backward pass", "Update", "Afterwards", "The key observation"]
+
+
+@pytest.mark.parametrize("digits", [1, 4, 9, 17])
+def test_its_numbers_are_the_traces_and_its_equations_true(server, digits):
+    trace, text, printed = check_numbers(server, WORKED, digits)
+    shown = {abs(number) for number in printed}
+    # Nothing of so small a network is left out.
+    for part in ("forward", "backward", "loss"):
+        for number in floats(trace[part]):
+            assert rounded(number, digits) in shown, (part, number)
+    for layer in trace["update"]["layers"]:
+        for number in floats(layer):
+            assert rounded(number, digits) in shown
+    if digits == 17:
+        assert check_equations(text) > 30
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_networks(server, seed):
+    draw = random.Random(seed)
+    body = random_body(seed)
+    rows = len(body["inputs"])
+    example, unit = draw.randint(1, rows), draw.randint(1, 9)
+    trace, text, printed = check_numbers(server, body, 17, example=example, unit=unit)
+    assert check_equations(text) > 1
+    shown = {abs(number) for number in printed}
+    # Of every layer something of the example that is shown: one output at least.
+    for layer in trace["forward"]["layers"]:
+        outputs = layer["outputs"][example - 1]
+        wanted = outputs if len(outputs) <= 3 else [outputs[min(unit, len(outputs)) - 1]]
+        if layer["kind"] != "dropout" or "mask" in layer:
+            assert all(rounded(number, 17) in shown for number in wanted), layer["name"]
+
+
+class Formulas(HTMLParser):
+    """The numbers of each block formula, and that every element is closed in its turn."""
+
+    VOID = {"meta", "br", "link"}
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.numbers, self.texts, self.tags = [], [], [], set()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+        # A number in the index or the name of a layer is an mi or stands in parentheses behind it.
+        if self.open[-1:] == ["mn"]:
+            self.numbers.append(data)
+
+
+@pytest.mark.parametrize("seed", [None, 1, 5, 11])
+def test_all_forms_say_the_same(server, seed):
+    body = WORKED if seed is None else random_body(seed)
+    query = {"digits": 6, "unit": 2}
+    markdown, latex, html = (ask(server, body, format=form, **query).text for form in ("markdown", "latex", "html"))
+    of_latex = re.findall(r"\\\[\n(.*?)\n\\\]", latex, re.S)
+    assert of_latex == displays(markdown)
+    for name in ("document", "aligned", "center", "tabular"):
+        assert latex.count(f"\\begin{{{name}}}") == latex.count(f"\\end{{{name}}}")
+    without = re.sub(r"\\[{}\\]", "", latex)
+    assert without.count("{") == without.count("}")
+    page = Formulas()
+    page.feed(html)
+    assert not page.open and "script" not in page.tags
+    assert "http:" not in html and "https:" not in html and "src=" not in html
+    shown = {text for text in page.numbers}
+    for display in displays(markdown):
+        for number in NUMBER.findall(bare(display)):
+            assert decimal(number.lstrip("-")).as_tuple().digits
+            plain = number.lstrip("-").partition(" ")[0]
+            assert plain in shown, (plain, display)
+    assert html.count('class="equation"') + html.count('class="rule"') == len(displays(markdown))
+
+
+def test_the_page_lets_nothing_in(server):
+    policy = ask(server, WORKED, format="html").headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "sha256-" in policy
+
+
+def test_the_factory_tells_the_same_numbers(server):
+    plain, told = (ask(server, WORKED, format="markdown", voice=voice).text for voice in ("textbook", "factory"))
+    assert displays(plain) == displays(told)
+    for words in ("Worker A", "Worker B", "inspector", "raw material", "defect"):
+        assert words in told and words not in plain
+
+
+def test_what_is_asked_for_decides_before_anything_changes(server):
+    path = "/v1/sessions/solutions"
+    server.put(path, WORKED)
+    for query, code, status in (
+        ("format=markdown&digits=0", "number_out_of_range", 400),
+        ("format=markdown&digits=18", "number_out_of_range", 400),
+        ("format=html&unit=0", "number_out_of_range", 400),
+        ("digits=5", "conflicting_fields", 422),
+        ("format=latex&trace=none", "conflicting_fields", 422),
+        ("format=pdf", "unknown_value", 400),
+    ):
+        answer = server.answer("POST", f"{path}/step?{query}", {})
+        assert (answer.status_code, answer.json()["code"]) == (status, code), query
+    refused = server.answer("POST", f"{path}/step", {}, {"accept": "image/png, text/plain;q=0.5"})
+    assert (refused.status_code, refused.json()["code"]) == (406, "not_acceptable")
+    assert all(form in refused.json()["detail"] for form in ("markdown", "latex", "html", "json"))
+    assert server.get(path)["step"] == 0
+    for accept, media in (
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "text/html"),
+        ("text/markdown", "text/markdown"),
+        ("application/x-tex", "text/x-tex"),
+        ("*/*", "application/json"),
+        ("text/*", "text/markdown"),
+        ("text/html;q=0.2, application/json;q=0.9", "application/json"),
+        ("application/*;q=0.1, text/html;q=0", "application/json"),
+    ):
+        answer = server.answer("POST", f"{path}/backward", {}, {"accept": accept})
+        assert answer.headers["content-type"].partition(";")[0] == media, accept
+
+
+def test_a_step_is_told_again(server):
+    path = "/v1/sessions/told"
+    server.put(path, WORKED)
+    key = {"idempotency-key": "solution"}
+    first, again = (server.answer("POST", f"{path}/step?format=markdown&digits=7", {}, key) for _ in range(2))
+    assert first.status_code == 200 and first.content == again.content
+    assert server.get(path)["step"] == 1
+    assert server.bytes(f"{path}/steps/1?format=markdown&digits=7") == first.content
+    assert server.answer("GET", f"{path}/steps/0?format=markdown").status_code == 406
