@@ -17,6 +17,7 @@ mod json;
 mod openapi;
 mod page;
 mod problem;
+mod problem_page;
 mod query;
 mod refusal;
 mod responses;

@@ -1,4 +1,5 @@
-//! What every request goes through, from the outside in: a span, a catch for panics, then the routes. A refusal of
+//! What every request goes through, from the outside in: a span, refusals as pages for browsers, a catch for panics,
+//! then the routes. A refusal of
 //! the framework itself leaves in the same form as any other.
 
 use std::any::Any;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, Uri, header};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -15,7 +17,7 @@ use tracing::Level;
 
 use super::code::Code;
 use super::problem::Problem;
-use super::{App, docs, openapi, page};
+use super::{App, docs, openapi, page, problem_page};
 
 /// The whole service.
 pub fn router(app: Arc<App>) -> Router {
@@ -32,6 +34,7 @@ pub fn router_with(app: Arc<App>, more: Router<Arc<App>>) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(problem_page::as_asked))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),

@@ -318,3 +318,39 @@ def test_a_step_is_told_again(server):
     assert server.get(path)["step"] == 1
     assert server.bytes(f"{path}/steps/1?format=markdown&digits=7") == first.content
     assert server.answer("GET", f"{path}/steps/0?format=markdown").status_code == 406
+
+
+BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+def test_a_browser_is_refused_with_a_page(server):
+    for method, path, body, status, words in (
+        ("GET", "/v1/sessions/nobody", None, 404, ("there is no session nobody", "/problems/session_not_found")),
+        ("POST", "/v1/explain", {"preset": "worked-example", "<b>&": 1}, 400, ("&lt;b&gt;&amp;", "/problems/unknown_field")),
+        ("POST", "/v1/explain", {"preset": "worked-example", "targets": [[1, 2]]}, 422, ("/targets", "wrong_shape")),
+        ("DELETE", "/v1/presets", None, 405, ("method_not_allowed",)),
+    ):
+        answer = server.answer(method, path, body, BROWSER)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8"), answer.text
+        assert all(word in answer.text for word in words), answer.text
+        assert "default-src 'none'" in answer.headers["content-security-policy"] and "accept" in answer.headers["vary"]
+        page = Formulas()
+        page.feed(answer.text)
+        assert not page.open and "b" not in page.tags
+        plain = server.answer(method, path, body, {"accept": "*/*"})
+        assert (plain.status_code, plain.headers["content-type"]) == (status, "application/problem+json")
+    assert "GET" in server.answer("DELETE", "/v1/presets", None, BROWSER).headers["allow"]
+
+
+def test_every_code_is_explained_on_a_page(server):
+    for code in re.findall(r"^ +- ([a-z_]+)$", server.bytes("/openapi.yaml").decode(), re.M):
+        plain = server.answer("GET", f"/problems/{code}")
+        if plain.status_code == 404:
+            continue
+        answer = server.answer("GET", f"/problems/{code}", None, BROWSER)
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        page = Formulas()
+        page.feed(answer.text)
+        assert not page.open
+        text = "".join(page.texts)
+        assert all(plain.json()[part] in text for part in ("title", "explanation", "remedy")), code

@@ -1,6 +1,6 @@
 //! What the codes of refusals mean: where a refusal's `type` leads.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,9 +8,12 @@ use utoipa::ToSchema;
 use crate::engine::schema;
 use crate::http::code::Code;
 use crate::http::extract::Path;
+use crate::http::format::Format;
 use crate::http::json;
 use crate::http::problem::Problem;
+use crate::http::problem_page;
 use crate::http::responses;
+use crate::http::sheet::document;
 
 /// A code of refusals explained.
 #[derive(Serialize, ToSchema)]
@@ -33,15 +36,18 @@ pub struct CodeView {
 
 /// Explain a refusal
 ///
-/// What the code of a refusal means, and what to do. A refusal's `type` leads here.
+/// What the code of a refusal means, and what to do. A refusal's `type` leads here. Who asks for HTML gets a page.
 #[utoipa::path(get, path = "/problems/{code}", tag = "problems", operation_id = "explain_problem",
     params(("code" = inline(schema::Name), Path, description = "The code of a refusal", example = "wrong_shape")),
     responses((status = 200, description = "What it means, and what to do.", body = CodeView), responses::ExplainProblem))]
-pub async fn show(Path(code): Path<String>) -> Result<Response, Problem> {
+pub async fn show(Path(code): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
     let code = Code::find(&code).ok_or_else(|| {
         let known: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         Problem::new(Code::NotFound, format!("there is no code of that name; known are {}", known.join(", ")))
     })?;
+    if problem_page::wants_html(&headers) {
+        return Ok(document(StatusCode::OK, Format::Html, problem_page::of_code(code)));
+    }
     let view = CodeView {
         code,
         status: code.status().as_u16(),
