@@ -327,7 +327,7 @@ def test_a_browser_is_refused_with_a_page(server):
     for method, path, body, status, words in (
         ("GET", "/v1/sessions/nobody", None, 404, ("there is no session nobody", "/problems/session_not_found")),
         ("POST", "/v1/explain", {"preset": "worked-example", "<b>&": 1}, 400, ("&lt;b&gt;&amp;", "/problems/unknown_field")),
-        ("POST", "/v1/explain", {"preset": "worked-example", "targets": [[1, 2]]}, 422, ("/targets", "wrong_shape")),
+        ("POST", "/v1/explain", {"preset": "worked-example", "inputs": [[0.5, 0.3]], "targets": [[1, 2]]}, 422, ("/targets", "wrong_shape")),
         ("DELETE", "/v1/presets", None, 405, ("method_not_allowed",)),
     ):
         answer = server.answer(method, path, body, BROWSER)
