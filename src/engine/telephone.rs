@@ -46,6 +46,16 @@ pub struct Telephone {
 }
 
 impl Variant {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sigmoid => "sigmoid",
+            Self::Relu => "relu",
+            Self::Residual => "residual",
+            Self::BatchNorm => "batch_norm",
+        }
+    }
+
     /// Every variant, the illness first.
     pub const ALL: [Self; 4] = [Self::Sigmoid, Self::Relu, Self::Residual, Self::BatchNorm];
 

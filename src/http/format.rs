@@ -22,6 +22,10 @@ pub enum Format {
     Latex,
     /// A worked solution as a page of its own
     Html,
+    /// A picture
+    Svg,
+    /// A picture as a Mermaid flowchart
+    Mermaid,
 }
 
 impl Format {
@@ -32,6 +36,8 @@ impl Format {
             Self::Markdown => "markdown",
             Self::Latex => "latex",
             Self::Html => "html",
+            Self::Svg => "svg",
+            Self::Mermaid => "mermaid",
         }
     }
 
@@ -42,6 +48,8 @@ impl Format {
             Self::Markdown => "text/markdown",
             Self::Latex => "text/x-tex",
             Self::Html => "text/html",
+            Self::Svg => "image/svg+xml",
+            Self::Mermaid => "text/vnd.mermaid",
         }
     }
 

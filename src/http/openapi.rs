@@ -69,6 +69,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(datasets::list))
         .routes(routes!(datasets::show, datasets::put))
         .routes(routes!(branches::compare))
+        .routes(routes!(insights::show_depth))
+        .routes(routes!(telephone::play))
         .routes(routes!(explain::explain));
     // Elsewhere a query would be ignored, and a typo with it.
     let without = OpenApiRouter::new()
@@ -76,11 +78,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::create, sessions::show, sessions::delete))
         .routes(routes!(insights::show_chain))
         .routes(routes!(insights::show_blame))
-        .routes(routes!(insights::show_depth))
         .routes(routes!(insights::check_gradients))
         .routes(routes!(grade::on_session))
         .routes(routes!(grade::stateless))
-        .routes(routes!(telephone::play))
         .routes(routes!(training::train, training::show, training::cancel))
         .routes(routes!(training::listen))
         .routes(routes!(datasets::delete))

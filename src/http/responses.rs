@@ -23,6 +23,8 @@ const TRACE_QUERY: &[Code] = &[
     ConflictingFields,
     NotAcceptable,
 ];
+/// A path whose answer may be drawn.
+const CHART_QUERY: &[Code] = &[UnknownField, DuplicateField, UnknownValue, InvalidQuery, NotAcceptable];
 /// A path with a session's name.
 const NAMED: &[Code] = &[InvalidPath, InvalidName];
 /// A path with the name of a session that there must be.
@@ -106,11 +108,11 @@ refusals! {
     Explain: TRACE_QUERY, BODY, SPEC, BATCH, WHAT_IF;
     ShowChain: NO_QUERY, SESSION, BODY, BATCH, &[AnswerTooLarge, MissingField, UnknownLayer, UnknownParameter, UnknownNumber, Underflow];
     ShowBlame: NO_QUERY, SESSION, BODY, BATCH, &[UnknownNumber, AnswerTooLarge, Underflow];
-    ShowDepth: NO_QUERY, SESSION, BODY, BATCH, &[Underflow];
+    ShowDepth: CHART_QUERY, SESSION, BODY, BATCH, &[Underflow];
     CheckGradients: NO_QUERY, SESSION, BODY, BATCH;
     GradeOnSession: NO_QUERY, SESSION, BODY, BATCH, &[MissingField, UnknownNumber, EmptyClaim];
     GradeStateless: NO_QUERY, BODY, SPEC, BATCH, &[UnknownNumber, EmptyClaim];
-    PlayTelephone: NO_QUERY, BODY, &[UnknownValue, MissingField, WrongShape, NetworkTooLarge, WorkTooLarge, NonFinite, Underflow];
+    PlayTelephone: CHART_QUERY, BODY, &[UnknownValue, MissingField, WrongShape, NetworkTooLarge, WorkTooLarge, NonFinite, Underflow];
     ListSteps: SESSION, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidQuery];
     RecallStep: TRACE_QUERY, SESSION, &[StepNotFound, StepSealed, AnswerTooLarge, NonFinite];
     Rewind: NO_QUERY, SESSION, BODY, TERMS, &[MissingField, UnknownStep];

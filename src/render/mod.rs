@@ -10,5 +10,6 @@ pub mod markdown;
 pub mod math;
 mod mathml;
 pub mod number;
+pub mod picture;
 pub mod solution;
 mod tex;

@@ -73,12 +73,24 @@ fn pointed(digits: &str, before: usize) -> String {
 }
 
 impl Written {
-    /// In plain text, as in `−1.5` or `2.5·10^−7`.
+    /// In plain text, as in `−1.5` or `2.5·10⁻⁷`.
     pub fn text(&self) -> String {
         let sign = if self.negative { "−" } else { "" };
         match self.exponent {
-            Some(power) => format!("{sign}{}·10^{}", self.digits, power.to_string().replace('-', "−")),
+            Some(power) => format!("{sign}{}·10{}", self.digits, raised(power)),
             None => format!("{sign}{}", self.digits),
         }
     }
+}
+
+/// A whole number as a power stands: ⁻⁷
+pub fn raised(number: i32) -> String {
+    let digit = |sign: char| match sign {
+        '-' => '⁻',
+        '1' => '¹',
+        '2' => '²',
+        '3' => '³',
+        other => other.to_digit(10).and_then(|digit| char::from_u32(0x2070 + digit)).unwrap_or(other),
+    };
+    number.to_string().chars().map(digit).collect()
 }

@@ -25,7 +25,7 @@ use crate::http::problem::{Fault, Problem};
 use crate::http::query::Query;
 use crate::http::responses;
 use crate::http::routes::passes::PassAnswer;
-use crate::http::sheet::{Form, VoiceName, Wishes};
+use crate::http::sheet::{Form, PictureName, VoiceName, Wishes};
 use crate::http::strict::{objects, whole};
 use crate::limits::SEED_MAX;
 use crate::session::{Asked, Detail, Kind, Past, SessionError};
@@ -132,28 +132,31 @@ pub struct RecallQuery {
     /// full, summary or none; as it was answered if left out
     #[param(inline, required = false, nullable = false)]
     trace: Option<Detail>,
-    /// json, markdown, latex or html: wins over Accept
+    /// json, markdown, latex, html, svg or mermaid: wins over Accept
     #[param(inline, required = false, nullable = false)]
     pub format: Option<Format>,
-    /// Significant digits of a worked solution; 4 if left out
+    /// Significant digits of a worked solution or a picture; 4 if left out
     #[param(inline, value_type = schema::Digits, required = false)]
     pub digits: Option<u64>,
     /// Which unit a worked solution shows of a layer with many, counted from 1
     #[param(inline, value_type = schema::Ordinal, required = false)]
     pub unit: Option<u64>,
-    /// Which example of the batch a worked solution shows, counted from 1
+    /// Which example of the batch a worked solution or a picture shows, counted from 1
     #[param(inline, value_type = schema::Ordinal, required = false)]
     pub example: Option<u64>,
     /// Who tells a worked solution: textbook or factory
     #[param(inline, required = false, nullable = false)]
     pub voice: Option<VoiceName>,
+    /// What a picture shows: network (if left out) or backward
+    #[param(inline, required = false, nullable = false)]
+    pub picture: Option<PictureName>,
 }
 
 impl RecallQuery {
     /// How the trace is answered.
     fn form(&self, headers: &HeaderMap) -> Result<Form, Problem> {
-        let &Self { format, digits, unit, example, voice, .. } = self;
-        Wishes { format, digits, unit, example, voice }.form(headers, self.trace)
+        let &Self { format, digits, unit, example, voice, picture, .. } = self;
+        Wishes { format, digits, unit, example, voice, picture }.form(headers, self.trace)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -23,8 +24,10 @@ use crate::http::extract::{Path, session_name};
 use crate::http::fields::bodies;
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
+use crate::http::query::Query;
 use crate::http::responses;
 use crate::http::rows::Rows;
+use crate::http::sheet::{ChartQuery, chart};
 use crate::http::spec_body::into_seed;
 use crate::http::strict::{given_whole, objects, whole};
 use crate::insight::blame::{self, Blame, blame};
@@ -32,6 +35,7 @@ use crate::insight::chain::{self, Chain, ChainLimits, ChainRequest, chain};
 use crate::insight::depth::{Depth, depth};
 use crate::insight::gradient_check::{self, GradientCheck, gradient_check};
 use crate::limits::PATHS;
+use crate::render::picture::chart::Series;
 use crate::session::{Detail, PassRequest, Session, SubjectError};
 
 /// Entries of an insight take about so many bytes; there are as many as a summary has numbers, or fewer.
@@ -172,18 +176,25 @@ pub async fn show_blame(
 ///
 /// How large blame and change are, layer by layer, by the distance from the outputs.
 #[utoipa::path(post, path = "/v1/sessions/{name}/depth", tag = "insights", operation_id = "depth_of_session",
-    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), ChartQuery),
     request_body(content = SessionDepthBody, description = "The batch",
         example = json!({"inputs": [[0.5, 0.3]], "targets": [[1.0]]})),
     responses((status = 200, description = "Every dense layer, from the outputs down.", body = Depth), responses::ShowDepth))]
 pub async fn show_depth(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
+    Query(query): Query<ChartQuery>,
+    headers: HeaderMap,
     Json(body): Json<SessionDepthBody>,
 ) -> Result<Response, Problem> {
+    let drawn = query.is_drawn(&headers)?;
     let session = app.registry.session(&session_name(&name)?).await?;
     let request = batch(body.inputs, body.targets, body.mode)?;
     let found = look(&session, request, |_| 0, move |trace| depth(&trace)).await?;
+    if drawn {
+        let name = session.name().as_str();
+        return Ok(chart("How blame fades with the distance", &[Series { name, layers: &found?.layers }]));
+    }
     Ok(json::large_answer(&app, ENTRY_BYTES * depth_of(&session), found?).await)
 }
 

@@ -31,7 +31,7 @@ use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::query::Query;
 use crate::http::responses;
-use crate::http::sheet::{self, Form, VoiceName, Wishes};
+use crate::http::sheet::{self, Form, PictureName, VoiceName, Wishes};
 use crate::http::spec_body::into_learning_rate;
 use crate::session::{Detail, PassRequest, Session, SessionName};
 
@@ -53,28 +53,31 @@ pub struct TraceQuery {
     #[serde(default)]
     #[param(inline, required = false)]
     pub trace: Detail,
-    /// json, markdown, latex or html: wins over Accept
+    /// json, markdown, latex, html, svg or mermaid: wins over Accept
     #[param(inline, required = false, nullable = false)]
     pub format: Option<Format>,
-    /// Significant digits of a worked solution; 4 if left out
+    /// Significant digits of a worked solution or a picture; 4 if left out
     #[param(inline, value_type = schema::Digits, required = false)]
     pub digits: Option<u64>,
     /// Which unit a worked solution shows of a layer with many, counted from 1
     #[param(inline, value_type = schema::Ordinal, required = false)]
     pub unit: Option<u64>,
-    /// Which example of the batch a worked solution shows, counted from 1
+    /// Which example of the batch a worked solution or a picture shows, counted from 1
     #[param(inline, value_type = schema::Ordinal, required = false)]
     pub example: Option<u64>,
     /// Who tells a worked solution: textbook or factory
     #[param(inline, required = false, nullable = false)]
     pub voice: Option<VoiceName>,
+    /// What a picture shows: network (if left out) or backward
+    #[param(inline, required = false, nullable = false)]
+    pub picture: Option<PictureName>,
 }
 
 impl TraceQuery {
     /// How the trace is answered.
     pub fn form(&self, headers: &HeaderMap) -> Result<Form, Problem> {
-        let &Self { format, digits, unit, example, voice, .. } = self;
-        Wishes { format, digits, unit, example, voice }.form(headers, Some(self.trace))
+        let &Self { format, digits, unit, example, voice, picture, .. } = self;
+        Wishes { format, digits, unit, example, voice, picture }.form(headers, Some(self.trace))
     }
 }
 
@@ -225,7 +228,7 @@ pub async fn answer(
     written(app, size, (Heading::new(Some(heading)), trace), how).await
 }
 
-/// A trace as JSON, or as a worked solution.
+/// A trace as JSON, or as a worked solution or a picture.
 pub async fn written(
     app: &App,
     size: u64,
@@ -234,7 +237,7 @@ pub async fn written(
 ) -> Response {
     match form {
         Form::Json => json::large_answer(app, size, PassAnswer::new(heading, trace, detail)).await,
-        Form::Solution(format, options) => sheet::answer(app, size, trace, (format, options)).await,
+        form => sheet::answer(app, size, trace, form).await,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,11 +18,14 @@ use crate::http::body::Json;
 use crate::http::code::Code;
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
+use crate::http::query::Query;
 use crate::http::responses;
+use crate::http::sheet::{ChartQuery, chart};
 use crate::http::spec_body::into_seed;
 use crate::http::strict::{given, given_whole, objects, whole};
 use crate::insight::depth::{LayerDepth, Verdict, depth};
 use crate::limits::{TELEPHONE_DEPTH, TELEPHONE_WIDTH};
+use crate::render::picture::chart::Series;
 use crate::session::{Detail, Inspection, PassRequest, Subject, SubjectSpec};
 
 /// A game to be played.
@@ -77,17 +81,29 @@ pub struct VariantDepth {
 /// The same deep network as sigmoid, ReLU, residual and batch norm, from the same first weights: how much of the
 /// blame reaches the first layer.
 #[utoipa::path(post, path = "/v1/depth", tag = "insights", operation_id = "depth",
+    params(ChartQuery),
     request_body(content = DepthBody, description = "Depth, width and seed",
         example = json!({"depth": 20, "width": 16, "seed": 0})),
     responses((status = 200, description = "The variants, side by side.", body = DepthView), responses::PlayTelephone))]
-pub async fn play(State(app): State<Arc<App>>, Json(body): Json<DepthBody>) -> Result<Response, Problem> {
+pub async fn play(
+    State(app): State<Arc<App>>,
+    Query(query): Query<ChartQuery>,
+    headers: HeaderMap,
+    Json(body): Json<DepthBody>,
+) -> Result<Response, Problem> {
     /// One dense layer's row.
     const ROW_BYTES: u64 = 512;
+    let drawn = query.is_drawn(&headers)?;
     let depth_asked = body.depth;
     let (game, variants) = body.into_game()?;
     let mut played = Vec::with_capacity(variants.len());
     for variant in variants {
         played.push(play_one(&app, game, variant).await?);
+    }
+    if drawn {
+        let series: Vec<Series> =
+            played.iter().map(|played| Series { name: played.name.as_str(), layers: &played.layers }).collect();
+        return Ok(chart(&format!("The telephone game through {depth_asked} layers"), &series));
     }
     let size = played.len() as u64 * depth_asked * ROW_BYTES;
     Ok(json::large_answer(&app, size, DepthView { variants: played }).await)

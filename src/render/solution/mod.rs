@@ -7,7 +7,7 @@
 mod backward;
 mod forward;
 mod names;
-mod nodes;
+pub(super) mod nodes;
 mod update;
 
 use super::math::{Equation, Math};

@@ -61,6 +61,15 @@ impl Node<'_> {
         self.up.outputs().columns()
     }
 
+    /// What it is, in a few words.
+    pub fn short(&self) -> String {
+        match self.up {
+            LayerForward::Dense(layer) => format!("{} {}", self.units(), word(layer.activation)),
+            LayerForward::Activation(layer) => word(layer.activation),
+            _ => word(self.up.kind()),
+        }
+    }
+
     /// What it is, in words.
     pub fn described(&self) -> String {
         let units = self.units();
@@ -83,6 +92,14 @@ impl Node<'_> {
             LayerBackward::Dropout(down) => &down.errors,
             LayerBackward::Residual(down) => &down.errors,
         })
+    }
+
+    /// What is shown of its units on the way down, a number each: δ, and of a block, whose δ is of what goes in, e.
+    pub fn blame(&self) -> Option<(&'static str, &Matrix)> {
+        match self.down? {
+            LayerBackward::Residual(down) => Some(("e", &down.errors)),
+            _ => Some(("δ", self.deltas()?)),
+        }
     }
 
     /// −∂E/∂a of a dense layer; of any other one what it passes down.

@@ -1,0 +1,261 @@
+//! The network as columns of units, from left to right; blame flows from right to left.
+
+use super::columns::{Column, columns};
+use super::svg::{Set, Svg, sign};
+use super::{Drawing, Picture};
+use crate::engine::layer::LayerForward;
+use crate::engine::trace::Trace;
+use crate::insight::blame::Blame;
+use crate::render::solution::nodes::Node;
+
+/// A unit's box, and from one to the next.
+const BOX: (f64, f64) = (92.0, 46.0);
+const ACROSS: f64 = 226.0;
+const DOWN: f64 = 112.0;
+const DOWN_MANY: f64 = 62.0;
+/// Around the columns: left, above, right, below.
+const MARGIN: (f64, f64, f64, f64) = (74.0, 104.0, 74.0, 62.0);
+/// Units of a column up to which each connection has its number.
+const LABELLED: usize = 3;
+/// Where a connection's number stands on it, as a part of the way: numbers of three by three connections do not meet.
+const LABEL_AT: f64 = 0.28;
+/// Room for what stands above and below the columns.
+const NARROWEST: f64 = 600.0;
+/// The widest line
+const WIDEST: f64 = 6.0;
+
+struct Drawn<'d> {
+    columns: Vec<Column<'d>>,
+    drawing: Drawing,
+    blame: Option<&'d Blame>,
+    down: f64,
+    most: usize,
+    left_out: Option<(usize, usize)>,
+}
+
+pub(super) fn draw(trace: &Trace, blame: Option<&Blame>, drawing: Drawing) -> String {
+    let (columns, left_out) = columns(trace);
+    let most = columns.iter().map(rows).max().unwrap_or(1);
+    let down = if most <= LABELLED { DOWN } else { DOWN_MANY };
+    let drawn = Drawn { columns, drawing, blame, down, most, left_out };
+    let (left, above, right, below) = MARGIN;
+    let count = drawn.columns.len() + usize::from(left_out.is_some());
+    let width = (left + ACROSS * of(count - 1) + right).max(NARROWEST);
+    let height = above + down * of(most - 1) + BOX.1 + below;
+    let (title, description) = drawn.words(trace);
+    let mut svg = Svg::new((width, height), &title, description);
+    svg.text((16.0, 24.0), Set::Start, "head", &title);
+    drawn.legend(trace, &mut svg, (width, height));
+    for right in 1..drawn.columns.len() {
+        drawn.connections(right, &mut svg);
+    }
+    for at in 0..drawn.columns.len() {
+        drawn.column(at, trace, &mut svg);
+    }
+    drawn.around(&mut svg);
+    drawn.gap(&mut svg);
+    svg.finish()
+}
+
+#[allow(clippy::cast_precision_loss, reason = "units and layers are limited far below 2^53")]
+fn of(count: usize) -> f64 {
+    count as f64
+}
+
+/// Rows that a column takes: what is left out has one.
+fn rows(column: &Column) -> usize {
+    column.drawn() + usize::from(column.drawn() < column.units())
+}
+
+impl Drawn<'_> {
+    fn words(&self, trace: &Trace) -> (String, String) {
+        let layers = trace.forward.layers.len();
+        let (inputs, outputs) = (trace.forward.inputs.columns(), trace.forward.outputs.columns());
+        let title = match self.drawing.picture {
+            Picture::Network => "Forward: what each unit puts out".to_owned(),
+            Picture::Backward => "Backward: who is to blame".to_owned(),
+        };
+        let what = match self.drawing.picture {
+            Picture::Network => {
+                "Each box is a unit with its output; each line a weight, blue above zero and orange below."
+            }
+            Picture::Backward => {
+                "Each box is a unit with its delta; each line is the blame that a unit receives from one above, \
+                 blue above zero and orange below, as wide as it is large within its layer."
+            }
+        };
+        let description = format!("A network of {inputs} inputs, {layers} layers and {outputs} outputs. {what}");
+        (title, description)
+    }
+
+    fn legend(&self, trace: &Trace, svg: &mut Svg, (width, height): (f64, f64)) {
+        let rows = trace.forward.inputs.rows();
+        let which = if rows > 1 { format!("example {} of {rows}; ", self.drawing.example + 1) } else { String::new() };
+        let lines = match self.drawing.picture {
+            Picture::Network => "lines: weights",
+            Picture::Backward => "lines: blame received, from right to left",
+        };
+        let words = format!("{which}{lines}, blue above zero, orange below");
+        svg.text((16.0, height - 12.0), Set::Start, "soft small", &words);
+        if let (Picture::Network, Some(loss)) = (self.drawing.picture, &trace.loss) {
+            let loss = self.drawing.digits.write(loss.value).text();
+            svg.text((width - 16.0, 24.0), Set::End, "soft", &format!("loss {loss}"));
+        }
+    }
+
+    fn x(&self, at: usize) -> f64 {
+        let behind_the_gap = self.left_out.is_some_and(|(behind, _)| at >= behind);
+        MARGIN.0 + ACROSS * of(at + usize::from(behind_the_gap))
+    }
+
+    fn y(&self, at: usize, row: usize) -> f64 {
+        let free = self.most - rows(&self.columns[at]);
+        MARGIN.1 + self.down * (of(row) + of(free) / 2.0) + BOX.1 / 2.0
+    }
+
+    fn joined(&self, right: usize) -> bool {
+        let (below, here) = (&self.columns[right - 1], &self.columns[right]);
+        let node = here.node.as_ref();
+        if node.is_some_and(|node| !node.up.inner().is_empty()) {
+            // A block takes what its own last layer gives, which stands beside it.
+            return below.place + 1 == here.place;
+        }
+        // What lies to the left may be another branch, or be left out.
+        let from = node.map_or(0, |node: &Node| node.below.map_or(0, |below| below + 1));
+        from == below.place
+    }
+
+    fn connections(&self, right: usize, svg: &mut Svg) {
+        if !self.joined(right) {
+            return;
+        }
+        let (below, here) = (&self.columns[right - 1], &self.columns[right]);
+        // Where units lie close to each other there is room for fewer numbers.
+        let most = if self.down >= DOWN { LABELLED } else { LABELLED - 1 };
+        let labelled = below.units() <= most && here.units() <= most;
+        let Some(weights) = here.weights() else {
+            let from = (self.x(right - 1) + BOX.0 / 2.0, self.y(right - 1, 0));
+            svg.line(from, (self.x(right) - BOX.0 / 2.0, self.y(right, 0)), "line", 1.0);
+            return;
+        };
+        let value = |from: usize, to: usize| match self.drawing.picture {
+            Picture::Network => Some(weights.at(from, to)),
+            Picture::Backward => self.received(right, from, to),
+        };
+        let pairs = || (0..below.drawn()).flat_map(|from| (0..here.drawn()).map(move |to| (from, to)));
+        let largest =
+            pairs().filter_map(|(from, to)| value(from, to)).fold(0.0, |most: f64, value| most.max(value.abs()));
+        let mut labels = vec![];
+        for (from, to) in pairs() {
+            let Some(value) = value(from, to) else { continue };
+            let start = (self.x(right - 1) + BOX.0 / 2.0, self.y(right - 1, from));
+            let end = (self.x(right) - BOX.0 / 2.0, self.y(right, to));
+            let share = if largest > 0.0 { value.abs() / largest } else { 0.0 };
+            let width = if labelled { 1.0 + (WIDEST - 1.0) * share } else { 0.4 + 3.0 * share };
+            svg.line(start, end, sign(value), width);
+            let place = (start.0 + LABEL_AT * (end.0 - start.0), start.1 + LABEL_AT * (end.1 - start.1));
+            labels.push((place, value));
+        }
+        for (place, value) in labels.into_iter().filter(|_| labelled) {
+            svg.label(place, &self.drawing.digits.write(value).text());
+        }
+    }
+
+    /// What a unit of the column to the left receives from one of a column.
+    fn received(&self, right: usize, from: usize, to: usize) -> Option<f64> {
+        let (below, here) = (self.columns[right - 1].node.as_ref()?, self.columns[right].node.as_ref()?);
+        let layer = self.blame?.layers.iter().find(|layer| layer.name == *below.up.name())?;
+        let received = &layer.units.get(from)?.received;
+        received.iter().find(|part| part.from == to && part.layer == *here.up.name()).map(|part| part.term)
+    }
+
+    fn column(&self, at: usize, trace: &Trace, svg: &mut Svg) {
+        let (column, x, n) = (&self.columns[at], self.x(at), self.drawing.example);
+        let (name, what) = match &column.node {
+            None => ("inputs".to_owned(), format!("{}", column.units())),
+            Some(node) => (node.up.name().to_string(), node.short()),
+        };
+        svg.text((x, MARGIN.1 - 34.0), Set::Middle, "", &shortened(&name, 24));
+        svg.text((x, MARGIN.1 - 18.0), Set::Middle, "soft small", &what);
+        let top = column.node.as_ref().is_some_and(|node| node.above.is_none() && at + 1 == self.columns.len());
+        for unit in 0..column.drawn() {
+            let y = self.y(at, unit);
+            svg.rect((x - BOX.0 / 2.0, y - BOX.1 / 2.0), BOX, "unit", 1.0);
+            let (letter, value) = match (self.drawing.picture, &column.node) {
+                (_, None) => ("x", Some(column.outputs.at(n, unit))),
+                (Picture::Network, Some(_)) => (if top { "ŷ" } else { "h" }, Some(column.outputs.at(n, unit))),
+                (Picture::Backward, Some(node)) => match node.blame() {
+                    Some((letter, numbers)) => (letter, Some(numbers.at(n, unit))),
+                    None => ("δ", None),
+                },
+            };
+            let one = column.units() == 1;
+            let name = if one { letter.to_owned() } else { format!("{letter}{}", lowered(unit + 1)) };
+            svg.text((x, y - 6.0), Set::Middle, "soft small", &name);
+            if let Some(value) = value {
+                svg.text((x, y + 13.0), Set::Middle, "", &self.drawing.digits.write(value).text());
+            }
+            if self.down >= DOWN {
+                self.beside(column, unit, (x, y + BOX.1 / 2.0 + 15.0), svg);
+                if let (true, Picture::Network, Some(loss)) = (top, self.drawing.picture, &trace.loss) {
+                    let target = self.drawing.digits.write(loss.targets.at(n, unit)).text();
+                    svg.text((x, y + BOX.1 / 2.0 + 30.0), Set::Middle, "soft small", &format!("target {target}"));
+                }
+            }
+        }
+        if column.drawn() < column.units() {
+            let more = format!("… {} more", column.units() - column.drawn());
+            svg.text((x, self.y(at, column.drawn()) + 4.0), Set::Middle, "soft", &more);
+        }
+    }
+
+    /// The pre-activation, or the error and the slope, of a unit.
+    fn beside(&self, column: &Column, unit: usize, place: (f64, f64), svg: &mut Svg) {
+        let (n, Some(node)) = (self.drawing.example, &column.node) else { return };
+        let number = |value: f64| self.drawing.digits.write(value).text();
+        let words = match (self.drawing.picture, node.up) {
+            (Picture::Network, LayerForward::Dense(layer)) => {
+                format!("a = {}", number(layer.pre_activations.at(n, unit)))
+            }
+            (Picture::Backward, _) => match node.errors() {
+                Some(errors) => format!("e = {}", number(errors.at(n, unit))),
+                None => return,
+            },
+            _ => return,
+        };
+        svg.text(place, Set::Middle, "soft small", &words);
+    }
+
+    /// The ways around residual blocks, above everything.
+    fn around(&self, svg: &mut Svg) {
+        for (at, column) in self.columns.iter().enumerate() {
+            let Some(node) = column.node.as_ref().filter(|node| !node.up.inner().is_empty()) else { continue };
+            let below = node.below.map_or(0, |below| below + 1);
+            let Some(from) = self.columns.iter().position(|column| column.place == below) else { continue };
+            let (left, right, top) = (self.x(from), self.x(at), MARGIN.1 - 54.0);
+            let (near, far) = (MARGIN.1 - 50.0, MARGIN.1 - 50.0);
+            svg.path(&[(left + 14.0, near), (left + 26.0, top), (right - 26.0, top), (right - 14.0, far)], "line", 1.5);
+            svg.text((f64::midpoint(left, right), top - 5.0), Set::Middle, "soft small", "around");
+        }
+    }
+
+    fn gap(&self, svg: &mut Svg) {
+        let Some((behind, count)) = self.left_out else { return };
+        let x = MARGIN.0 + ACROSS * of(behind);
+        let y = MARGIN.1 + self.down * of(self.most - 1) / 2.0 + BOX.1 / 2.0;
+        svg.text((x, y - 6.0), Set::Middle, "soft", "…");
+        svg.text((x, y + 14.0), Set::Middle, "soft", &format!("{count} layers between"));
+    }
+}
+
+/// ₁₂
+fn lowered(number: usize) -> String {
+    number.to_string().chars().filter_map(|digit| char::from_u32(0x2080 + digit.to_digit(10)?)).collect()
+}
+
+fn shortened(name: &str, most: usize) -> String {
+    match name.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", &name[..at]),
+        None => name.to_owned(),
+    }
+}
