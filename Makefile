@@ -55,6 +55,8 @@ golden: .venv/ready
 	$(PYTHON) tests/golden/numpy_random.py
 	$(PYTHON) tests/golden/math_functions.py
 	$(PYTHON) tests/golden/telephone.py
+	cargo build --release --locked
+	UPDATE=1 CHAINRULE_BINARY=target/release/chainrule $(PYTHON) -m pytest -q -p no:cacheprovider tests/python/test_snapshots.py
 	@echo 'Renewed, but for the pytorch files: tests/golden/README.md says how.'
 	git diff --stat
 

@@ -10,7 +10,7 @@ use super::code::Code;
 use super::conditions::tagged;
 use super::problem::{PROBLEM_JSON, Problem};
 use super::routes::{datasets, passes, sessions, weights};
-use super::sheet::Form;
+use super::sheet::Wanted;
 use crate::engine::cost::{Extent, cost};
 use crate::session::{
     Bytes, DatasetKind, DatasetSummary, Detail, Happened, Outcome, Recalled, Session, answerable, hexadecimal,
@@ -18,7 +18,7 @@ use crate::session::{
 use crate::store::LogId;
 
 /// What a request was answered when it was first here; a trace in the form that is asked for now.
-pub async fn again(app: &App, outcome: Outcome, form: Form) -> Result<Response, Problem> {
+pub async fn again(app: &App, outcome: Outcome, wanted: Wanted) -> Result<Response, Problem> {
     match outcome {
         Outcome::Deleted => Ok(StatusCode::NO_CONTENT.into_response()),
         Outcome::Kept { name, size, hash, put } => {
@@ -42,7 +42,7 @@ pub async fn again(app: &App, outcome: Outcome, form: Form) -> Result<Response, 
         }
         // A key that a training run was begun under, in a request that now is another one.
         Outcome::Trained { .. } => Err(crate::session::KeyError::OtherRequest.into()),
-        Outcome::Changed { log, step } => recalled(app, &*still_there(app, &log).await?, step, (None, form)).await,
+        Outcome::Changed { log, step } => recalled(app, &*still_there(app, &log).await?, step, (None, wanted)).await,
     }
 }
 
@@ -63,11 +63,12 @@ pub async fn recalled(
     app: &App,
     session: &Session,
     step: u64,
-    (detail, form): (Option<Detail>, Form),
+    (detail, wanted): (Option<Detail>, Wanted),
 ) -> Result<Response, Problem> {
     let Recalled { happened, live, name } = session.recall(step).await?;
     let tag = live.tag;
-    if form != Form::Json && !matches!(happened, Happened::Stepped(..)) {
+    let is_trace = matches!(happened, Happened::Stepped(..));
+    if !wanted.is_json() && !wanted.json_will_do() && !is_trace {
         let detail =
             format!("step {step} is no pass, and has no worked solution; there is format=json (application/json)");
         return Err(Problem::new(Code::NotAcceptable, detail));
@@ -79,9 +80,10 @@ pub async fn recalled(
         Happened::Replaced(layer) => weights::recalled(app, session, &name, &live, layer.as_ref()).await?,
         Happened::Stepped(trace, was) => {
             // A worked solution is made of all of it, whatever was answered then.
-            let detail = if form == Form::Json { detail.unwrap_or(was) } else { Detail::Full };
+            let detail = if wanted.is_json() { detail.unwrap_or(was) } else { Detail::Full };
             let rows = trace.forward.inputs.rows();
             detail.check(cost(session.subject().model(), rows, Extent::Step), app.limits())?;
+            let form = wanted.of(session.subject().model())?;
             passes::answer(app, session, (name, step), answerable(*trace, detail)?, (detail, form)).await
         }
     };

@@ -13,7 +13,7 @@ use super::again::again;
 use super::body::{Json, receive};
 use super::code::Code;
 use super::problem::Problem;
-use super::sheet::Form;
+use super::sheet::Wanted;
 use crate::limits::KEY_CHARACTERS;
 use crate::session::{Bytes, Claim, Claimed, Condition, Outcome, StateTag, Terms};
 use crate::store::Digest;
@@ -69,7 +69,7 @@ impl Conditions {
     where
         F: Future<Output = Result<Response, Problem>>,
     {
-        self.once_as(app, work, |outcome| again(app, outcome, Form::Json)).await
+        self.once_as(app, work, |outcome| again(app, outcome, Wanted::JSON)).await
     }
 
     /// The same, where what is worked on is not yet the answer: `again` makes it of what it came to before.

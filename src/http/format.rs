@@ -4,13 +4,14 @@
 
 use axum::http::{HeaderMap, header};
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{Object, ObjectBuilder};
 
 use super::code::Code;
 use super::problem::Problem;
 
 /// A form of an answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// For programs (the default)
@@ -29,6 +30,9 @@ pub enum Format {
 }
 
 impl Format {
+    /// Every form.
+    pub const ALL: [Self; 6] = [Self::Json, Self::Markdown, Self::Latex, Self::Html, Self::Svg, Self::Mermaid];
+
     /// The name in a query.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -66,6 +70,12 @@ impl Format {
             u8::from(same("*/*"))
         }
     }
+}
+
+/// The schema of a query's `format` where these are offered.
+pub fn schema(offered: &[Format]) -> Object {
+    let names = offered.iter().map(|form| form.as_str());
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build()
 }
 
 /// The form of an answer that comes in some, the first of which is the one that programs expect.

@@ -20,6 +20,7 @@ mod problem;
 mod problem_page;
 mod query;
 mod refusal;
+mod report;
 mod responses;
 mod routes;
 mod rows;

@@ -2,13 +2,16 @@
 
 use axum::middleware::from_fn;
 use utoipa::OpenApi;
-use utoipa::openapi::{OpenApi as OpenApiDocument, RefOr, Required};
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, OpenApi as OpenApiDocument, RefOr, Required, Schema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use std::sync::Arc;
 
 use super::App;
+use super::format::Format;
 use super::problem::{Fault, Problem};
 use super::query::no_query;
 use super::routes::training::{EventName, ProgressView};
@@ -70,17 +73,17 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(datasets::show, datasets::put))
         .routes(routes!(branches::compare))
         .routes(routes!(insights::show_depth))
+        .routes(routes!(grade::stateless))
+        .routes(routes!(grade::on_session))
+        .routes(routes!(insights::check_gradients))
+        .routes(routes!(insights::show_blame))
+        .routes(routes!(insights::show_chain))
         .routes(routes!(telephone::play))
         .routes(routes!(explain::explain));
     // Elsewhere a query would be ignored, and a typo with it.
     let without = OpenApiRouter::new()
         .routes(routes!(sessions::create_unnamed))
         .routes(routes!(sessions::create, sessions::show, sessions::delete))
-        .routes(routes!(insights::show_chain))
-        .routes(routes!(insights::show_blame))
-        .routes(routes!(insights::check_gradients))
-        .routes(routes!(grade::on_session))
-        .routes(routes!(grade::stateless))
         .routes(routes!(training::train, training::show, training::cancel))
         .routes(routes!(training::listen))
         .routes(routes!(datasets::delete))
@@ -115,5 +118,27 @@ pub fn document() -> OpenApiDocument {
             body.required = Some(Required::False);
         }
     }
+    for item in document.paths.paths.values_mut() {
+        [&mut item.get, &mut item.post].into_iter().flatten().for_each(list_forms);
+    }
     document
+}
+
+/// The most characters of a document or a picture: their lists are cut long before.
+const LONGEST: usize = 64 << 20;
+
+/// Adds to an operation's answer the other forms that its query may ask for.
+fn list_forms(operation: &mut Operation) {
+    let format = operation.parameters.iter().flatten().find_map(|parameter| match parameter {
+        RefOr::T(parameter) if parameter.name == "format" => parameter.schema.as_ref(),
+        _ => None,
+    });
+    let Some(RefOr::T(Schema::Object(names))) = format else { return };
+    let names = names.enum_values.clone().unwrap_or_default();
+    let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200") else { return };
+    for form in Format::ALL.iter().filter(|form| names.iter().any(|name| name == form.as_str())) {
+        let text = ObjectBuilder::new().schema_type(Type::String).max_length(Some(LONGEST));
+        let content = || ContentBuilder::new().schema(Some(text)).build().into();
+        answer.content.entry(form.media_type().to_owned()).or_insert_with(content);
+    }
 }

@@ -12,8 +12,8 @@ use crate::engine::schema;
 
 /// A path that takes no query.
 const NO_QUERY: &[Code] = &[UnknownField, InvalidQuery];
-/// A path that takes `trace`, and the form of what it answers.
-const TRACE_QUERY: &[Code] = &[
+/// A path that takes the form of what it answers.
+const FORM_QUERY: &[Code] = &[
     UnknownField,
     DuplicateField,
     UnknownValue,
@@ -23,8 +23,8 @@ const TRACE_QUERY: &[Code] = &[
     ConflictingFields,
     NotAcceptable,
 ];
-/// A path whose answer may be drawn.
-const CHART_QUERY: &[Code] = &[UnknownField, DuplicateField, UnknownValue, InvalidQuery, NotAcceptable];
+/// A path whose answer may be a picture of one layer.
+const DRAWN: &[Code] = &[InvalidName, UnknownLayer];
 /// A path with a session's name.
 const NAMED: &[Code] = &[InvalidPath, InvalidName];
 /// A path with the name of a session that there must be.
@@ -103,21 +103,21 @@ refusals! {
     CreateUnnamedSession: NO_QUERY, BODY, SPEC, STORE, TERMS, &[SessionDamaged, OtherArithmetic, SessionNotFound];
     ShowSession: NO_QUERY, SESSION;
     DeleteSession: NO_QUERY, SESSION, TERMS;
-    Look: TRACE_QUERY, SESSION, BODY, BATCH, WHAT_IF;
-    Step: TRACE_QUERY, SESSION, BODY, BATCH, TERMS, &[MissingField, ConflictingFields, AnswerTooLarge];
-    Explain: TRACE_QUERY, BODY, SPEC, BATCH, WHAT_IF;
-    ShowChain: NO_QUERY, SESSION, BODY, BATCH, &[AnswerTooLarge, MissingField, UnknownLayer, UnknownParameter, UnknownNumber, Underflow];
-    ShowBlame: NO_QUERY, SESSION, BODY, BATCH, &[UnknownNumber, AnswerTooLarge, Underflow];
-    ShowDepth: CHART_QUERY, SESSION, BODY, BATCH, &[Underflow];
-    CheckGradients: NO_QUERY, SESSION, BODY, BATCH;
-    GradeOnSession: NO_QUERY, SESSION, BODY, BATCH, &[MissingField, UnknownNumber, EmptyClaim];
-    GradeStateless: NO_QUERY, BODY, SPEC, BATCH, &[UnknownNumber, EmptyClaim];
-    PlayTelephone: CHART_QUERY, BODY, &[UnknownValue, MissingField, WrongShape, NetworkTooLarge, WorkTooLarge, NonFinite, Underflow];
-    ListSteps: SESSION, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidQuery];
-    RecallStep: TRACE_QUERY, SESSION, &[StepNotFound, StepSealed, AnswerTooLarge, NonFinite];
+    Look: FORM_QUERY, DRAWN, SESSION, BODY, BATCH, WHAT_IF;
+    Step: FORM_QUERY, DRAWN, SESSION, BODY, BATCH, TERMS, &[MissingField, ConflictingFields, AnswerTooLarge];
+    Explain: FORM_QUERY, DRAWN, BODY, SPEC, BATCH, WHAT_IF;
+    ShowChain: FORM_QUERY, SESSION, BODY, BATCH, &[AnswerTooLarge, MissingField, UnknownLayer, UnknownParameter, UnknownNumber, Underflow];
+    ShowBlame: FORM_QUERY, SESSION, BODY, BATCH, &[UnknownNumber, AnswerTooLarge, Underflow];
+    ShowDepth: FORM_QUERY, SESSION, BODY, BATCH, &[Underflow];
+    CheckGradients: FORM_QUERY, SESSION, BODY, BATCH;
+    GradeOnSession: FORM_QUERY, SESSION, BODY, BATCH, &[MissingField, UnknownNumber, EmptyClaim];
+    GradeStateless: FORM_QUERY, BODY, SPEC, BATCH, &[UnknownNumber, EmptyClaim];
+    PlayTelephone: FORM_QUERY, BODY, &[UnknownValue, MissingField, WrongShape, NetworkTooLarge, WorkTooLarge, NonFinite, Underflow];
+    ListSteps: FORM_QUERY, SESSION;
+    RecallStep: FORM_QUERY, DRAWN, SESSION, &[StepNotFound, StepSealed, AnswerTooLarge, NonFinite];
     Rewind: NO_QUERY, SESSION, BODY, TERMS, &[MissingField, UnknownStep];
     Fork: NO_QUERY, SESSION, BODY, TERMS, &[NameInUse, UnknownStep];
-    Diff: SESSION, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidQuery, StepNotFound, StepSealed, NetworksDiffer, NonFinite];
+    Diff: FORM_QUERY, SESSION, &[StepNotFound, StepSealed, NetworksDiffer, NonFinite];
     Train: NO_QUERY, SESSION, BODY, TERMS, &[UnknownValue, MissingField, InvalidName, ConflictingFields, UnknownDataset, WrongShape, MissingData, BatchTooSmall, NotAProbability, DatasetTooLarge, WorkTooLarge, NonFinite, Training, TrainingNotFound];
     ShowTraining: NO_QUERY, SESSION, &[TrainingNotFound, NonFinite];
     Listen: NO_QUERY, SESSION, &[InvalidHeader, StepNotFound];

@@ -6,18 +6,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
+use utoipa::openapi::Object;
 
 use super::App;
 use super::code::Code;
-use super::format::{Format, negotiate};
+use super::format::{self, Format, negotiate};
 use super::problem::Problem;
+use super::report::Report;
+use crate::engine::model::Model;
+use crate::engine::name::LayerName;
 use crate::engine::trace::Trace;
 use crate::limits::DIGITS_MOST;
+use crate::render::document::Document;
 use crate::render::number::Digits;
-use crate::render::picture::chart::{self, Series};
-use crate::render::picture::{Drawing, Picture, draw, flowchart, svg};
-use crate::render::solution::{Options, Solution, Voice};
+use crate::render::picture::{Flow, Picture, curve, draw, flowchart, svg};
+use crate::render::solution::{Options, Voice, solution};
 use crate::render::{html, latex, markdown};
 use crate::session::{Detail, Length, Work};
 
@@ -39,10 +43,16 @@ pub enum PictureName {
     Network,
     /// The blame that goes back
     Backward,
+    /// The weights as heat maps; not as Mermaid
+    Weights,
+    /// An activation, and where a layer's units stand on it; not as Mermaid
+    Activation,
+    /// How blame and change fade with the distance from the output; not as Mermaid
+    Distance,
 }
 
 /// What a query says of a worked solution or of a picture.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub struct Wishes {
     /// The form that is asked for, if one is
     pub format: Option<Format>,
@@ -56,28 +66,60 @@ pub struct Wishes {
     pub voice: Option<VoiceName>,
     /// What is drawn
     pub picture: Option<PictureName>,
+    /// The layer whose activation is drawn
+    pub layer: Option<String>,
 }
 
-/// How a trace is answered.
+/// How a trace is to be answered, whatever network it is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    wish: Wish,
+    /// Whether JSON will do, too
+    json_too: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Wish {
+    Json,
+    Solution(Format, Options),
+    Picture { name: PictureName, layer: Option<LayerName>, paper: Paper },
+}
+
+/// How a picture is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paper {
+    format: Format,
+    digits: Digits,
+    /// The example of the batch, counted from 0
+    example: usize,
+}
+
+/// How a trace of a network is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
     /// As JSON
     Json,
     /// As a worked solution
     Solution(Format, Options),
     /// As a picture
-    Picture(Format, Drawing),
+    Picture(Picture, Paper),
 }
 
-/// The forms of a trace.
-pub const OFFERED: &[Format] =
-    &[Format::Json, Format::Markdown, Format::Latex, Format::Html, Format::Svg, Format::Mermaid];
+/// The schema of a query's `format` where a trace is answered.
+pub fn trace_formats() -> Object {
+    format::schema(&Format::ALL)
+}
 
 impl Wishes {
     /// How a trace of that detail is answered; settled before it is computed.
-    pub fn form(self, headers: &HeaderMap, detail: Option<Detail>) -> Result<Form, Problem> {
-        let format = negotiate(self.format, headers, OFFERED)?;
-        let Self { digits, unit, example, voice, picture, .. } = self;
+    pub fn wanted(self, headers: &HeaderMap, detail: Option<Detail>) -> Result<Wanted, Problem> {
+        let format = negotiate(self.format, headers, &Format::ALL)?;
+        let json_too = self.format.is_none() && negotiate(None, headers, &[Format::Json]).is_ok();
+        Ok(Wanted { wish: self.wish(format, detail)?, json_too })
+    }
+
+    fn wish(self, format: Format, detail: Option<Detail>) -> Result<Wish, Problem> {
+        let Self { digits, unit, example, voice, picture, layer, .. } = self;
         let drawn = matches!(format, Format::Svg | Format::Mermaid);
         let given = [
             ("digits", digits.is_some() && format == Format::Json),
@@ -85,87 +127,148 @@ impl Wishes {
             ("unit", unit.is_some() && (drawn || format == Format::Json)),
             ("voice", voice.is_some() && (drawn || format == Format::Json)),
             ("picture", picture.is_some() && !drawn),
+            ("layer", layer.is_some() && picture != Some(PictureName::Activation)),
         ];
         if let Some((name, _)) = given.iter().find(|(_, misplaced)| *misplaced) {
             let forms = match *name {
                 "picture" => "a picture; add format=svg or mermaid",
+                "layer" => "the picture of an activation; add picture=activation",
                 "unit" | "voice" => "a worked solution; add format=markdown, latex or html",
                 _ => "a worked solution or a picture; add format=markdown, latex, html, svg or mermaid",
             };
             return Err(Problem::new(Code::ConflictingFields, format!("the query's {name} is for {forms}")));
         }
         if format == Format::Json {
-            return Ok(Form::Json);
+            return Ok(Wish::Json);
         }
         if detail.is_some_and(|detail| detail != Detail::Full) {
             let detail = "this form is made of the whole trace; leave trace out, or ask for format=json";
             return Err(Problem::new(Code::ConflictingFields, detail));
         }
-        let digits = match digits {
-            None => Digits::default(),
-            Some(digits) => Digits::new(digits).ok_or_else(|| {
-                let detail = format!("the query's digits: 1 to {DIGITS_MOST} were expected");
-                Problem::new(Code::NumberOutOfRange, detail)
-            })?,
-        };
+        let digits = self::digits(digits)?;
         let place = |name: &str, value: Option<u64>| match value {
             Some(0) => Err(Problem::new(Code::NumberOutOfRange, format!("the query's {name} is counted from 1"))),
             value => Ok(value.map_or(0, |value| usize::try_from(value - 1).unwrap_or(usize::MAX))),
         };
         if drawn {
-            let picture = if picture == Some(PictureName::Backward) { Picture::Backward } else { Picture::Network };
-            return Ok(Form::Picture(format, Drawing { picture, digits, example: place("example", example)? }));
+            let name = picture.unwrap_or(PictureName::Network);
+            if format == Format::Mermaid && !matches!(name, PictureName::Network | PictureName::Backward) {
+                let detail = "the query's picture: a flowchart shows network or backward; ask for format=svg";
+                return Err(Problem::new(Code::ConflictingFields, detail));
+            }
+            let layer = layer.as_deref().map(LayerName::parse).transpose();
+            let layer =
+                layer.map_err(|error| Problem::new(Code::InvalidName, format!("the query's layer: {error}")))?;
+            let paper = Paper { format, digits, example: place("example", example)? };
+            return Ok(Wish::Picture { name, layer, paper });
         }
         let voice = if voice == Some(VoiceName::Factory) { Voice::Factory } else { Voice::Textbook };
         let options = Options { digits, unit: place("unit", unit)?, example: place("example", example)?, voice };
-        Ok(Form::Solution(format, options))
+        Ok(Wish::Solution(format, options))
+    }
+}
+
+impl Wanted {
+    /// As JSON.
+    pub const JSON: Self = Self { wish: Wish::Json, json_too: true };
+
+    /// Whether it is as JSON.
+    pub fn is_json(&self) -> bool {
+        self.wish == Wish::Json
+    }
+
+    /// Whether JSON is as good, where there is nothing else.
+    pub fn json_will_do(&self) -> bool {
+        self.json_too
+    }
+
+    /// The form of an insight in place of the trace.
+    pub fn report(self) -> Result<Report, Problem> {
+        let (code, detail) = match self.wish {
+            Wish::Json => return Ok(Report::new(Format::Json, Digits::default())),
+            Wish::Solution(format, options)
+                if options == (Options { digits: options.digits, ..Options::default() }) =>
+            {
+                return Ok(Report::new(format, options.digits));
+            }
+            Wish::Solution(..) => {
+                let detail =
+                    "unit, example and voice are for a whole trace; what_if is answered as the differences to one";
+                (Code::ConflictingFields, detail)
+            }
+            Wish::Picture { .. } => {
+                let detail = "what_if is answered as the differences to a trace, which are not drawn; there is \
+                    format=json, markdown, latex and html";
+                (Code::NotAcceptable, detail)
+            }
+        };
+        Err(Problem::new(code, detail))
+    }
+
+    /// The form of a trace of that network, if it has what is to be drawn.
+    pub fn of(self, model: &Model) -> Result<Form, Problem> {
+        let (name, layer, paper) = match self.wish {
+            Wish::Json => return Ok(Form::Json),
+            Wish::Solution(format, options) => return Ok(Form::Solution(format, options)),
+            Wish::Picture { name, layer, paper } => (name, layer, paper),
+        };
+        let picture = match name {
+            PictureName::Network => Picture::Flow(Flow::Network),
+            PictureName::Backward => Picture::Flow(Flow::Backward),
+            PictureName::Weights => Picture::Weights,
+            PictureName::Distance => Picture::Distance,
+            PictureName::Activation => {
+                let layer = curve::layer_of(&model.all_layers(), layer.as_ref());
+                Picture::Activation(layer.map_err(|error| Problem::new(Code::UnknownLayer, error.to_string()))?)
+            }
+        };
+        Ok(Form::Picture(picture, paper))
+    }
+}
+
+/// So many significant digits, or as many as there are if nothing is said.
+pub fn digits(asked: Option<u64>) -> Result<Digits, Problem> {
+    let Some(asked) = asked else { return Ok(Digits::default()) };
+    Digits::new(asked).ok_or_else(|| {
+        let detail = format!("the query's digits: 1 to {DIGITS_MOST} were expected");
+        Problem::new(Code::NumberOutOfRange, detail)
+    })
+}
+
+/// A document in one of its forms.
+pub fn written(document: &Document, format: Format) -> String {
+    match format {
+        Format::Latex => latex::write(document),
+        Format::Html => html::write(document),
+        _ => markdown::write(document),
     }
 }
 
 /// A trace as a worked solution or as a picture; written off the async threads where it is long.
 pub async fn answer(app: &App, size: u64, trace: Trace, form: Form) -> Response {
     let length = Length::of(size, app.limits().inline_answer_bytes);
-    let format = match form {
+    let format = match &form {
         Form::Json => Format::Json,
-        Form::Solution(format, _) | Form::Picture(format, _) => format,
+        Form::Solution(format, _) | Form::Picture(_, Paper { format, .. }) => *format,
     };
-    if let Form::Picture(_, Drawing { picture: Picture::Backward, .. }) = form
-        && trace.backward.is_none()
-    {
+    if matches!(form, Form::Picture(Picture::Flow(Flow::Backward) | Picture::Distance, _)) && trace.backward.is_none() {
         let detail = "the query's picture: there is no way back in this trace; ask backward, step or explain";
         return Problem::new(Code::ConflictingFields, detail).into_response();
     }
     let write = move || match form {
-        Form::Solution(Format::Latex, options) => latex::write(&Solution::of(&trace, options)),
-        Form::Solution(Format::Html, options) => html::write(&Solution::of(&trace, options)),
-        Form::Solution(_, options) => markdown::write(&Solution::of(&trace, options)),
-        Form::Picture(Format::Mermaid, drawing) => flowchart(&trace, drawing),
-        Form::Picture(_, drawing) => draw(&trace, drawing),
+        Form::Solution(format, options) => written(&solution(&trace, options), format),
+        Form::Picture(Picture::Flow(flow), Paper { format: Format::Mermaid, digits, example }) => {
+            flowchart(&trace, flow, digits, example)
+        }
+        Form::Picture(picture, Paper { digits, example, .. }) => draw(&trace, &picture, digits, example),
         Form::Json => String::new(),
     };
     document(StatusCode::OK, format, app.registry.compute().run(Work::Text, length, write).await)
 }
 
-/// The form of an answer that is numbers or a chart of them.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct ChartQuery {
-    /// json or svg: wins over Accept
-    #[param(inline, required = false, nullable = false)]
-    format: Option<Format>,
-}
-
-impl ChartQuery {
-    /// Whether a chart is asked for.
-    pub fn is_drawn(&self, headers: &HeaderMap) -> Result<bool, Problem> {
-        Ok(negotiate(self.format, headers, &[Format::Json, Format::Svg])? == Format::Svg)
-    }
-}
-
-/// How blame fades in some networks, as a chart.
-pub fn chart(title: &str, series: &[Series]) -> Response {
-    document(StatusCode::OK, Format::Svg, chart::draw(title, series))
+/// A drawing.
+pub fn drawing(text: String) -> Response {
+    document(StatusCode::OK, Format::Svg, text)
 }
 
 /// A text in a form.

@@ -17,19 +17,19 @@ use crate::engine::tensor::{Gradients, Named, Tensor};
 pub struct LayerDiff {
     /// The layer's name
     #[schema(value_type = schema::Name)]
-    name: LayerName,
+    pub name: LayerName,
     /// √(Σ Δ²) over all its own parameters; left out where its square passes the largest double
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schema::Number, required = false)]
-    norm: Option<f64>,
+    pub norm: Option<f64>,
     /// Each of its parameters
     #[serde(skip_serializing_if = "Named::is_empty")]
     #[schema(value_type = Gradients, required = false)]
-    parameters: Named<Tensor>,
+    pub parameters: Named<Tensor>,
     /// The layers inside, from below
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, no_recursion)]
-    layers: Vec<LayerDiff>,
+    pub layers: Vec<LayerDiff>,
 }
 
 /// Why two states cannot be compared.

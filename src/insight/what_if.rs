@@ -199,12 +199,7 @@ fn index_of(part: &str) -> Option<usize> {
 
 /// Whether each of its units hangs on its own pre-activation alone.
 fn has_derivatives(layer: &Layer) -> bool {
-    let activation = match layer {
-        Layer::Dense(dense) => dense.activation(),
-        Layer::Activation(layer) => layer.activation(),
-        _ => return false,
-    };
-    activation != Activation::Softmax
+    layer.activation().is_some_and(|activation| activation != Activation::Softmax)
 }
 
 fn apply(overrides: &mut [Resolved], place: &str, mut values: ValuesMut) {

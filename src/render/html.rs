@@ -1,23 +1,23 @@
-//! A solution as a page of its own: MathML, no script, no outside font, in light and dark.
+//! A document as a page of its own: MathML, no script, no outside font, in light and dark.
 
 use std::fmt::Write as _;
 
+use super::document::{Block, Cell, Document, Span, Table};
 use super::math::Equation;
 use super::mathml;
-use super::solution::{Block, Solution, Span, Table};
 
 /// The style of every page that is made here. A policy names it by its hash.
 pub const STYLE: &str = include_str!("page.css");
 
 /// The document.
-pub fn write(solution: &Solution) -> String {
-    let mut body = format!("<h1>{}</h1>\n", escaped(&solution.title));
-    let contents = solution.sections.iter().enumerate().filter(|(_, section)| section.level == 2);
+pub fn write(document: &Document) -> String {
+    let mut body = format!("<h1>{}</h1>\n", escaped(&document.title));
+    let contents = document.sections.iter().enumerate().filter(|(_, section)| section.level == 2);
     let entries =
         contents.map(|(at, section)| format!("<li><a href=\"#s{at}\">{}</a></li>", escaped(&section.heading)));
     // Writing to a text cannot fail.
     let _ = writeln!(body, "<nav aria-label=\"Contents\"><ol>{}</ol></nav>", entries.collect::<String>());
-    for (at, section) in solution.sections.iter().enumerate() {
+    for (at, section) in document.sections.iter().enumerate() {
         let level = section.level;
         let _ = writeln!(body, "<h{level} id=\"s{at}\">{}</h{level}>", escaped(&section.heading));
         for block in &section.blocks {
@@ -25,7 +25,7 @@ pub fn write(solution: &Solution) -> String {
             body.push('\n');
         }
     }
-    page(&solution.title, &body)
+    page(&document.title, &body)
 }
 
 /// A page around a body that is HTML already.
@@ -62,9 +62,12 @@ fn span(span: &Span) -> String {
 
 fn rows(table: &Table) -> String {
     let head = table.head.iter().map(|cell| format!("<th scope=\"col\">{}</th>", escaped(cell)));
-    let row = |(name, cells): &(String, Vec<Option<super::number::Written>>)| {
-        let cells =
-            cells.iter().map(|cell| format!("<td>{}</td>", cell.as_ref().map_or_else(|| "–".into(), mathml::number)));
+    let row = |(name, cells): &(String, Vec<Cell>)| {
+        let cells = cells.iter().map(|cell| match cell {
+            Cell::Number(number) => format!("<td>{}</td>", mathml::number(number)),
+            Cell::Words(words) => format!("<td class=\"words\">{}</td>", escaped(words)),
+            Cell::Nothing => "<td>–</td>".into(),
+        });
         format!("<tr><th scope=\"row\"><code>{}</code></th>{}</tr>", escaped(name), cells.collect::<String>())
     };
     format!(

@@ -1,9 +1,9 @@
-//! A solution as a complete LaTeX document.
+//! A document as a complete LaTeX document.
 
 use std::fmt::Write as _;
 
+use super::document::{Block, Cell, Document, Span, Table};
 use super::math::Equation;
-use super::solution::{Block, Solution, Span, Table};
 use super::tex;
 
 const HEAD: &str = "\\documentclass{article}
@@ -16,10 +16,10 @@ const HEAD: &str = "\\documentclass{article}
 ";
 
 /// The document.
-pub fn write(solution: &Solution) -> String {
-    let title = escaped(&solution.title);
+pub fn write(document: &Document) -> String {
+    let title = escaped(&document.title);
     let mut text = format!("{HEAD}\\title{{{title}}}\n\\date{{}}\n\\begin{{document}}\n\\maketitle\n");
-    for section in &solution.sections {
+    for section in &document.sections {
         let command = if section.level == 2 { "section" } else { "subsection" };
         // Writing to a text cannot fail.
         let _ = write!(text, "\n\\{command}{{{}}}\n", escaped(&section.heading));
@@ -59,9 +59,11 @@ fn rows(table: &Table) -> String {
     let columns = format!("l{}", "r".repeat(head.len() - 1));
     let mut text = format!("\\begin{{center}}\n\\begin{{tabular}}{{{columns}}}\n{} \\\\\n\\hline\n", head.join(" & "));
     for (name, cells) in &table.rows {
-        let cells = cells
-            .iter()
-            .map(|cell| cell.as_ref().map_or_else(|| "--".into(), |cell| format!("${}$", tex::number(cell))));
+        let cells = cells.iter().map(|cell| match cell {
+            Cell::Number(number) => format!("${}$", tex::number(number)),
+            Cell::Words(words) => escaped(words),
+            Cell::Nothing => "--".into(),
+        });
         let _ = writeln!(text, "\\texttt{{{}}} & {} \\\\", escaped(name), cells.collect::<Vec<_>>().join(" & "));
     }
     text.push_str("\\end{tabular}\n\\end{center}");
@@ -79,6 +81,16 @@ fn escaped(words: &str) -> String {
             '^' => text.push_str("\\textasciicircum{}"),
             '<' => text.push_str("\\textless{}"),
             '>' => text.push_str("\\textgreater{}"),
+            '⁻' => text.push_str("$^{-}$"),
+            '⁰' => text.push_str("$^{0}$"),
+            '¹' => text.push_str("$^{1}$"),
+            '³' => text.push_str("$^{3}$"),
+            '⁴'..='⁹' => {
+                // The six follow one another, as the digits do.
+                let digit = char::from_digit(u32::from(letter) - 0x2070, 10).unwrap_or('?');
+                text.extend(["$^{", digit.encode_utf8(&mut [0; 4]), "}$"]);
+            }
+            '′' => text.push_str("$'$"),
             'δ' => text.push_str("$\\delta$"),
             'γ' => text.push_str("$\\gamma$"),
             'Δ' => text.push_str("$\\Delta$"),

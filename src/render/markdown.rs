@@ -1,15 +1,15 @@
-//! A solution in Markdown, with formulas between dollar signs: as notebooks and code forges show it.
+//! A document in Markdown, with formulas between dollar signs: as notebooks and code forges show it.
 
 use std::fmt::Write as _;
 
+use super::document::{Block, Cell, Document, Span, Table};
 use super::math::Equation;
-use super::solution::{Block, Solution, Span, Table};
 use super::tex;
 
 /// The document.
-pub fn write(solution: &Solution) -> String {
-    let mut text = format!("# {}\n", solution.title);
-    for section in &solution.sections {
+pub fn write(document: &Document) -> String {
+    let mut text = format!("# {}\n", document.title);
+    for section in &document.sections {
         // Writing to a text cannot fail.
         let _ = write!(text, "\n{} {}\n", "#".repeat(section.level.into()), section.heading);
         for block in &section.blocks {
@@ -46,9 +46,11 @@ fn rows(table: &Table) -> String {
     let head: Vec<String> = table.head.iter().map(|cell| escaped(cell)).collect();
     let mut text = format!("| {} |\n|{}", head.join(" | "), " --- |".repeat(head.len()));
     for (name, cells) in &table.rows {
-        let cells = cells
-            .iter()
-            .map(|cell| cell.as_ref().map_or_else(|| "–".into(), |cell| format!("${}$", tex::number(cell))));
+        let cells = cells.iter().map(|cell| match cell {
+            Cell::Number(number) => format!("${}$", tex::number(number)),
+            Cell::Words(words) => escaped(words),
+            Cell::Nothing => "–".into(),
+        });
         let _ = write!(text, "\n| `{name}` | {} |", cells.collect::<Vec<_>>().join(" | "));
     }
     text

@@ -18,6 +18,9 @@ def walk(page):
     yield "weight"
     page.press('[data-stage="update"]')
     yield "update"
+    page.press("#walk-solution summary")
+    page.wait(lambda: page.all("#walk-solution-text math"))
+    yield "solution"
 
 
 def mazur(page):
@@ -31,6 +34,12 @@ def play(page):
     page.open(TRAINED)
     for _ in range(2):
         page.press("#play-step")
+    yield "steps"
+
+
+def digits(page):
+    page.open("#play?data=digits&layers=32.relu")
+    page.press("#play-step")
     yield "steps"
 
 
@@ -48,7 +57,7 @@ def telephone(page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("view", [walk, mazur, play, deep, telephone])
+@pytest.mark.parametrize("view", [walk, mazur, play, digits, deep, telephone])
 def test_it_can_be_seen_by_everybody(page, view, size, scheme):
     page.look(size, scheme)
     for state in view(page):

@@ -54,6 +54,21 @@ def test_xor_is_learned(page, server):
     assert "depth insight says" in page.text("#play-verdict")
 
 
+def test_a_dataset_of_the_server_is_learned(page, server):
+    page.open("#play?data=circle&layers=6.tanh&rate=1&seed=3")
+    assert page.one("#play-data").get_attribute("value") == "circle"
+    assert len(page.all("#surface-points .dot")) == len(server.get("/v1/datasets/circle?rows=true&limit=1000")["inputs"])
+    page.press("#play-train")
+    page.wait(lambda: loss(page) < 0.2)
+    pause(page)
+    path = f"/v1/sessions/{session_of(page)}"
+    run = server.get(f"{path}/train")
+    assert run["state"] in ("cancelled", "done") and run["dataset"]["split"]["train"] > 0
+    assert server.get(path)["step"] == run["step"], "it was stopped where it stands"
+    middle, edge = pixels(page, [(0.5, 0.5), (0.04, 0.04)])
+    assert (middle[2] > middle[0]) != (edge[2] > edge[0]), "inside is told from outside"
+
+
 def test_single_steps_and_back_again(page, server):
     page.open(f"#play?data=own&{CORNERS}&layers=3.tanh&rate=0.5&seed=1")
     for _ in range(3):

@@ -97,6 +97,28 @@ def test_the_curl_does_the_same(page, server):
     assert [line.split("/")[-1] for line in listed[:3]] == ["backward", "forward", "sessions"], listed
 
 
+def test_the_worked_solution_stands_beside_it(page, server):
+    page.open()
+    assert not page.one("#walk-solution").is_displayed(), "nothing is worked out yet"
+    page.press('[data-stage="error"]')
+    page.press("#walk-solution summary")
+    page.wait(lambda: page.all("#walk-solution-text math"))
+
+    def headings():
+        return [heading.text for heading in page.all("#walk-solution-text h2")]
+
+    assert headings() == ["The network", "Forward pass", "Error"]
+    page.press('[data-stage="update"]')
+    page.wait(lambda: headings()[-1:] == ["The key observation"])
+    step = server.get(f"/v1/sessions/{session_of(page)}/steps/1")
+    numbers = {float(element.text) for element in page.all("#walk-solution-text mn")}
+    for layer in step["update"]["layers"]:
+        for row in layer["parameters"]["weights"]["after"]:
+            assert {float(f"{value:.4g}") for value in row} <= numbers
+    href = page.one("#walk-solution-text a").get_attribute("href")
+    assert server.answer("GET", href.removeprefix(page.base_url)).headers["content-type"].startswith("text/html")
+
+
 def test_a_weight_shows_its_chain_and_its_blame(page, server):
     page.open()
     page.press('[data-stage="backward"]')

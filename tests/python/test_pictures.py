@@ -240,5 +240,36 @@ def test_a_sessions_depth_is_drawn(server):
     drawn = server.answer("POST", f"{name}/depth", {}, {"accept": "image/svg+xml"})
     root = check(drawn.text)
     assert "drawn-depth" in [text.text for text in root.findall(f".//{SVG}text")]
-    assert server.answer("POST", f"{name}/depth?format=html", {}).status_code == 406
+    assert server.answer("POST", f"{name}/depth?format=mermaid", {}).status_code == 406
     assert server.answer("POST", f"{name}/depth?form=svg", {}).json()["code"] == "unknown_field"
+
+
+def test_weights_are_heat_maps(server):
+    for body, digits in ((WORKED, 4), (NEGATIVE, 5), (body_of(3), 4), (body_of(20), 4)):
+        trace = ask(server, body, "json").json()
+        root = check(ask(server, body, picture="weights", digits=digits).text)
+        cells = [cell for cell in root.findall(f".//{SVG}rect") if cell.get("class") in ("fplus", "fminus")]
+        at = 0
+        for weights in dense_weights(trace["forward"]["layers"])[:12]:
+            largest = max(abs(weight) for row in weights for weight in row)
+            for row in weights[:48]:
+                for weight in row[:48]:
+                    cell, at = cells[at], at + 1
+                    assert cell.get("class") == ("fplus" if weight >= 0 else "fminus")
+                    strength = abs(weight) / largest if largest else 0.0
+                    assert float(cell.get("fill-opacity")) == pytest.approx(strength, abs=0.0006)
+        assert at == len(cells)
+    shown = printed(check(ask(server, WORKED, picture="weights").text))
+    assert shown == [Decimal(text) for text in ("0.4", "0.3", "0.2", "0.5", "0.6", "0.4")]
+    refused = server.answer("POST", "/v1/explain?format=mermaid&picture=weights", WORKED)
+    assert (refused.status_code, refused.json()["code"]) == (422, "conflicting_fields")
+
+
+def dense_weights(layers):
+    """The weights of each dense layer, those inside of blocks in their place."""
+    found = []
+    for layer in layers:
+        found += dense_weights(layer.get("layers", []))
+        if layer["kind"] == "dense":
+            found.append(layer["parameters"]["weights"])
+    return found

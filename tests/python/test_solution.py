@@ -15,6 +15,8 @@ import pytest
 from networks import random_case
 
 WORKED = {"preset": "worked-example"}
+# What pdflatex takes as it is, beside ASCII; everything else must be written as a command.
+COMPILED = set("·ŷ")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?: \\cdot 10\^\{-?\d+\})?")
 
 
@@ -250,6 +252,7 @@ def test_all_forms_say_the_same(server, seed):
     markdown, latex, html = (ask(server, body, format=form, **query).text for form in ("markdown", "latex", "html"))
     of_latex = re.findall(r"\\\[\n(.*?)\n\\\]", latex, re.S)
     assert of_latex == displays(markdown)
+    assert {sign for sign in latex if ord(sign) > 127} <= COMPILED
     for name in ("document", "aligned", "center", "tabular"):
         assert latex.count(f"\\begin{{{name}}}") == latex.count(f"\\end{{{name}}}")
     without = re.sub(r"\\[{}\\]", "", latex)

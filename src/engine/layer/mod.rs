@@ -28,6 +28,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::activation::Activation;
 use super::matrix::Matrix;
 use super::mode::Mode;
 use super::name::LayerName;
@@ -133,6 +134,15 @@ impl Layer {
             Self::Normalization(norm) => norm.kind(),
             Self::Dropout(_) => LayerKind::Dropout,
             Self::Residual(_) => LayerKind::Residual,
+        }
+    }
+
+    /// What it makes of each pre-activation, where it is one that does so.
+    pub fn activation(&self) -> Option<Activation> {
+        match self {
+            Self::Dense(dense) => Some(dense.activation()),
+            Self::Activation(layer) => Some(layer.activation()),
+            _ => None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::update::Parameter;
 use crate::engine::activation::Activation;
-use crate::engine::layer::{Layer, NamedLayer};
+use crate::engine::layer::NamedLayer;
 use crate::engine::matrix::{Operand, Packing, product_into};
 use crate::engine::state::LayerState;
 use crate::engine::tensor::ParameterName;
@@ -23,11 +23,7 @@ pub(super) struct StackedLayer {
 impl StackedLayer {
     /// `None` where it is another kind of layer.
     pub(super) fn new(named: &NamedLayer, state: &LayerState, rows: usize) -> Option<Self> {
-        let activation = match &named.layer {
-            Layer::Dense(dense) => dense.activation(),
-            Layer::Activation(layer) => layer.activation(),
-            _ => return None,
-        };
+        let activation = named.layer.activation()?;
         let size = named.layer.size();
         let buffer = || vec![0.0; rows * size.outputs];
         let parameter = |name| state.parameters.get(name).map(|tensor| Parameter::new(tensor, &state.slots[name]));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -16,12 +17,14 @@ use crate::http::App;
 use crate::http::code::Code;
 use crate::http::conditions::Change;
 use crate::http::extract::{Path, session_name};
-use crate::http::json;
+use crate::http::format::Format;
 use crate::http::problem::{Fault, Problem};
 use crate::http::query::Query;
+use crate::http::report::{Report, report_formats};
 use crate::http::responses;
 use crate::http::strict::{given, given_whole, objects};
 use crate::insight::diff::{LayerDiff, diff};
+use crate::render::report;
 use crate::session::{Length, SessionName, Work};
 
 /// A branch to be made.
@@ -54,6 +57,12 @@ pub struct DiffQuery {
     /// A step of the other one; the last one if left out
     #[param(inline, value_type = schema::Count, required = false)]
     with_at: Option<u64>,
+    /// json, markdown, latex or html: wins over Accept
+    #[param(schema_with = report_formats, required = false)]
+    format: Option<Format>,
+    /// Significant digits of a document; 4 if left out
+    #[param(inline, value_type = schema::Digits, required = false)]
+    digits: Option<u64>,
 }
 
 /// What differs between two states of one network.
@@ -132,7 +141,9 @@ pub async fn compare(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     Query(query): Query<DiffQuery>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let form = Report::of_insight(query.format, query.digits, &headers)?;
     let this = app.registry.session(&session_name(&name)?).await?;
     let with = match &query.with {
         None => Arc::clone(&this),
@@ -154,5 +165,13 @@ pub async fn compare(
     let work = move || diff((this.subject().model(), before.state()), (with.subject().model(), after.state()));
     let layers = app.registry.compute().run(Work::Pass, length, work).await?;
     let same = this_side.state == with_side.state;
-    Ok(json::large_answer(&app, bytes, DiffView { this: this_side, with: with_side, same, layers }).await)
+    let write = |view: &DiffView, digits| {
+        let side = |side: &SideView| report::Side {
+            session: side.session.to_string(),
+            step: side.step,
+            state: side.state.to_string(),
+        };
+        report::diff(&[side(&view.this), side(&view.with)], view.same, &view.layers, digits)
+    };
+    Ok(form.answer(&app, bytes, DiffView { this: this_side, with: with_side, same, layers }, write).await)
 }

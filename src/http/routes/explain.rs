@@ -42,17 +42,17 @@ pub async fn explain(
     headers: HeaderMap,
     Json(body): Json<ExplainBody>,
 ) -> Result<Response, Problem> {
-    let form = query.form(&headers)?;
+    let wanted = query.wanted(&headers)?;
     let (session, mut pass) = body.split();
     let subject = Arc::new(Subject::new(session.into_spec()?, app.limits())?);
     let extent = Extent::Step;
     let (limits, compute) = (app.limits(), app.registry.compute());
     let inspection = Inspection { subject: &subject, live: None, extent, limits, compute };
     if let Some(overrides) = pass.what_if.take() {
-        what_if::as_json(form)?;
-        return what_if::answer(&app, inspection, pass.into_request(Detail::None)?, overrides).await;
+        let form = wanted.report()?;
+        return what_if::answer(&app, form, inspection, pass.into_request(Detail::None)?, overrides).await;
     }
-    let request = pass.into_request(query.trace)?;
+    let (request, form) = (pass.into_request(query.trace)?, wanted.of(subject.model())?);
     let (cost, trace) = inspection.step(request).await?;
     Ok(written(&app, cost.answer_bytes, (Heading::new(None), trace), (query.trace, form)).await)
 }

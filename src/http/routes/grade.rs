@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Deserializer};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
@@ -18,11 +19,13 @@ use crate::http::body::Json;
 use crate::http::code::Code;
 use crate::http::extract::{Path, session_name};
 use crate::http::fields::bodies;
-use crate::http::json;
 use crate::http::problem::{Fault, Problem};
+use crate::http::query::Query;
+use crate::http::report::{Report, ReportQuery};
 use crate::http::responses;
 use crate::http::spec_body::SessionBody;
 use crate::insight::grade::{Claim, Grade, TOLERANCE, grade, numbers, work};
+use crate::render::report;
 use crate::session::{Detail, Inspection, Subject, SubjectError};
 
 bodies! {
@@ -67,30 +70,40 @@ impl ToSchema for ClaimBody {}
 /// Your own numbers judged as those of the session's next step: right, or the first wrong one, and the mistake that
 /// makes exactly these numbers. Nothing changes.
 #[utoipa::path(post, path = "/v1/sessions/{name}/grade", tag = "insights", operation_id = "grade_on_session",
-    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), ReportQuery),
     request_body(content = GradeBody, description = "The batch and the claim",
         example = json!({"claim": {"forward": {"outputs": [[0.638]]}}})),
     responses((status = 200, description = "Right or wrong, and why.", body = Grade), responses::GradeOnSession))]
 pub async fn on_session(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
+    Query(query): Query<ReportQuery>,
+    headers: HeaderMap,
     Json(body): Json<GradeBody>,
 ) -> Result<Response, Problem> {
+    let form = query.form(&headers)?;
     let session = app.registry.session(&session_name(&name)?).await?;
     let GradeBody { inputs, targets, mode, learning_rate, claim, tolerance } = body;
     let (_, inspection) = session.inspect(Extent::Step);
     let pass = PassBody { inputs, targets, mode, learning_rate, what_if: None };
-    judge(&app, inspection, pass, claim, tolerance).await
+    judge(&app, form, inspection, pass, (claim, tolerance)).await
 }
 
 /// Grade without a session
 ///
 /// Your own numbers judged as those of the first step of the network in the body.
 #[utoipa::path(post, path = "/v1/grade", tag = "insights", operation_id = "grade",
+    params(ReportQuery),
     request_body(content = StatelessGradeBody, description = "The network, or a preset, the batch and the claim",
         example = json!({"preset": "worked-example", "claim": {"forward": {"outputs": [[0.638]]}}})),
     responses((status = 200, description = "Right or wrong, and why.", body = Grade), responses::GradeStateless))]
-pub async fn stateless(State(app): State<Arc<App>>, Json(body): Json<StatelessGradeBody>) -> Result<Response, Problem> {
+pub async fn stateless(
+    State(app): State<Arc<App>>,
+    Query(query): Query<ReportQuery>,
+    headers: HeaderMap,
+    Json(body): Json<StatelessGradeBody>,
+) -> Result<Response, Problem> {
+    let form = query.form(&headers)?;
     let StatelessGradeBody { preset, network, loss, optimizer, seed, .. } = body;
     let session = SessionBody { preset, network, loss, optimizer, seed };
     let subject = Arc::new(Subject::new(session.into_spec()?, app.limits())?);
@@ -98,15 +111,15 @@ pub async fn stateless(State(app): State<Arc<App>>, Json(body): Json<StatelessGr
     let (limits, compute) = (app.limits(), app.registry.compute());
     let inspection = Inspection { subject: &subject, live: None, extent: Extent::Step, limits, compute };
     let pass = PassBody { inputs, targets, mode, learning_rate, what_if: None };
-    judge(&app, inspection, pass, claim, tolerance).await
+    judge(&app, form, inspection, pass, (claim, tolerance)).await
 }
 
 async fn judge(
     app: &App,
+    form: Report,
     inspection: Inspection<'_>,
     pass: PassBody,
-    ClaimBody(claim, entries): ClaimBody,
-    tolerance: Option<f64>,
+    (ClaimBody(claim, entries), tolerance): (ClaimBody, Option<f64>),
 ) -> Result<Response, Problem> {
     const LESS: &str = "claim fewer numbers, or send fewer rows";
     let tolerance = tolerance.unwrap_or(TOLERANCE);
@@ -129,5 +142,5 @@ async fn judge(
     };
     let work = move |pass: &Pass, targets: &Targets| grade(pass, targets, &claim, tolerance, &limits);
     let (_, found) = inspection.run_with_targets(pass.into_request(Detail::None)?, permitted, work).await?;
-    Ok(json::large_answer(app, 0, found?).await)
+    Ok(form.answer(app, 0, found?, report::grade).await)
 }

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::Object;
 use utoipa::{IntoParams, ToSchema};
 
 use super::sessions::{self, SessionView};
@@ -19,15 +20,16 @@ use crate::http::again::recalled;
 use crate::http::code::Code;
 use crate::http::conditions::Change;
 use crate::http::extract::{Path, session_name};
-use crate::http::format::Format;
+use crate::http::format::{self, Format, negotiate};
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::query::Query;
 use crate::http::responses;
 use crate::http::routes::passes::PassAnswer;
-use crate::http::sheet::{Form, PictureName, VoiceName, Wishes};
+use crate::http::sheet::{self, PictureName, VoiceName, Wanted, Wishes, drawing};
 use crate::http::strict::{objects, whole};
 use crate::limits::SEED_MAX;
+use crate::render::picture::loss;
 use crate::session::{Asked, Detail, Kind, Past, SessionError};
 
 /// A page of a session's history.
@@ -119,9 +121,18 @@ pub struct StepPage {
     /// The step after which the page starts; from the creation on if left out
     #[param(inline, value_type = schema::Count, required = false)]
     after: Option<u64>,
-    /// Entries in the page; 100 if left out
+    /// Entries in the page; 100 if left out, and as many as there may be where they are drawn
     #[param(inline, value_type = schema::Page, required = false)]
     limit: Option<u64>,
+    /// json, or svg for the curve of the loss: wins over Accept
+    #[param(schema_with = list_formats, required = false)]
+    format: Option<Format>,
+}
+
+const LIST: &[Format] = &[Format::Json, Format::Svg];
+
+fn list_formats() -> Object {
+    format::schema(LIST)
 }
 
 /// How much of a past trace is answered.
@@ -133,7 +144,7 @@ pub struct RecallQuery {
     #[param(inline, required = false, nullable = false)]
     trace: Option<Detail>,
     /// json, markdown, latex, html, svg or mermaid: wins over Accept
-    #[param(inline, required = false, nullable = false)]
+    #[param(schema_with = sheet::trace_formats, required = false)]
     pub format: Option<Format>,
     /// Significant digits of a worked solution or a picture; 4 if left out
     #[param(inline, value_type = schema::Digits, required = false)]
@@ -147,16 +158,20 @@ pub struct RecallQuery {
     /// Who tells a worked solution: textbook or factory
     #[param(inline, required = false, nullable = false)]
     pub voice: Option<VoiceName>,
-    /// What a picture shows: network (if left out) or backward
+    /// What a picture shows: network (if left out), backward, weights, activation or distance
     #[param(inline, required = false, nullable = false)]
     pub picture: Option<PictureName>,
+    /// The layer whose activation is drawn; the lowest that is bent if left out
+    #[param(inline, value_type = schema::Name, required = false)]
+    pub layer: Option<String>,
 }
 
 impl RecallQuery {
     /// How the trace is answered.
-    fn form(&self, headers: &HeaderMap) -> Result<Form, Problem> {
+    fn wanted(&self, headers: &HeaderMap) -> Result<Wanted, Problem> {
         let &Self { format, digits, unit, example, voice, picture, .. } = self;
-        Wishes { format, digits, unit, example, voice, picture }.form(headers, self.trace)
+        let layer = self.layer.clone();
+        Wishes { format, digits, unit, example, voice, picture, layer }.wanted(headers, self.trace)
     }
 }
 
@@ -183,8 +198,10 @@ pub async fn list(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     Query(page): Query<StepPage>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let limit = sessions::page_limit(&app, page.limit)?;
+    let drawn = negotiate(page.format, &headers, LIST)? == Format::Svg;
+    let limit = sessions::page_limit(&app, page.limit.or_else(|| drawn.then_some(app.limits().page as u64)))?;
     let session = app.registry.session(&session_name(&name)?).await?;
     if page.after.is_some_and(|after| after > SEED_MAX) {
         let detail = format!("the query's after: a step of at most {SEED_MAX} was expected");
@@ -193,6 +210,10 @@ pub async fn list(
     let from = page.after.map_or(0, |after| after.saturating_add(1));
     let (found, more) = session.history(from, limit).await?;
     let next = if more { found.last().map(|past| past.step) } else { None };
+    if drawn {
+        let steps: Vec<_> = found.iter().map(|past| (past.step, past.note.loss)).collect();
+        return Ok(drawing(loss::draw(&loss::Curve { session: session.name().as_str(), steps: &steps, next })));
+    }
     let steps = found.into_iter().map(StepEntry::of).collect();
     Ok(json::answer(StatusCode::OK, &StepList { steps, next }))
 }
@@ -211,13 +232,13 @@ pub async fn recall(
     Query(query): Query<RecallQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (name, form) = (session_name(&name)?, query.form(&headers)?);
+    let (name, wanted) = (session_name(&name)?, query.wanted(&headers)?);
     if step.is_empty() || !step.bytes().all(|digit| digit.is_ascii_digit()) {
         return Err(Problem::new(Code::InvalidPath, format!("a step is a whole number, and this is {step:?}")));
     }
     let session = app.registry.session(&name).await?;
     // More digits than a number holds are more steps than a session has.
-    recalled(&app, &session, step.parse().unwrap_or(u64::MAX), (query.trace, form)).await
+    recalled(&app, &session, step.parse().unwrap_or(u64::MAX), (query.trace, wanted)).await
 }
 
 /// Go back

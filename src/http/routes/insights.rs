@@ -22,12 +22,12 @@ use crate::http::body::Json;
 use crate::http::code::Code;
 use crate::http::extract::{Path, session_name};
 use crate::http::fields::bodies;
-use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::query::Query;
+use crate::http::report::{ChartQuery, ReportQuery};
 use crate::http::responses;
 use crate::http::rows::Rows;
-use crate::http::sheet::{ChartQuery, chart};
+use crate::http::sheet::drawing;
 use crate::http::spec_body::into_seed;
 use crate::http::strict::{given_whole, objects, whole};
 use crate::insight::blame::{self, Blame, blame};
@@ -35,7 +35,8 @@ use crate::insight::chain::{self, Chain, ChainLimits, ChainRequest, chain};
 use crate::insight::depth::{Depth, depth};
 use crate::insight::gradient_check::{self, GradientCheck, gradient_check};
 use crate::limits::PATHS;
-use crate::render::picture::chart::Series;
+use crate::render::picture::chart::{self, Series, Words};
+use crate::render::report;
 use crate::session::{Detail, PassRequest, Session, SubjectError};
 
 /// Entries of an insight take about so many bytes; there are as many as a summary has numbers, or fewer.
@@ -111,15 +112,18 @@ objects!(WeightBody);
 ///
 /// For one weight: its chain-rule factors in order along the heaviest paths, the exact number of paths, and their sum.
 #[utoipa::path(post, path = "/v1/sessions/{name}/chain", tag = "insights", operation_id = "chain",
-    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), ReportQuery),
     request_body(content = ChainBody, description = "The batch and the weight",
         example = json!({"weight": {"layer": "hidden", "parameter": "weights", "index": [0, 0]}})),
     responses((status = 200, description = "The chain rule, factor by factor.", body = Chain), responses::ShowChain))]
 pub async fn show_chain(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
+    Query(query): Query<ReportQuery>,
+    headers: HeaderMap,
     Json(body): Json<ChainBody>,
 ) -> Result<Response, Problem> {
+    let form = query.form(&headers)?;
     let session = app.registry.session(&session_name(&name)?).await?;
     let request = batch(body.inputs, body.targets, body.mode)?;
     let top = body.top.unwrap_or(10);
@@ -144,22 +148,26 @@ pub async fn show_chain(
     let limits = ChainLimits { work: app.limits().multiply_adds, numbers: app.limits().pass_numbers };
     let model = session.subject().model();
     let search = |examples| chain::work_at_most(model, examples, top);
+    let asked = wanted.clone();
     let found = look(&session, request, search, move |trace| chain(&trace, &wanted, limits)).await?;
-    Ok(json::large_answer(&app, bytes, found?).await)
+    Ok(form.answer(&app, bytes, found?, move |found, digits| report::chain(found, &asked, digits)).await)
 }
 
 /// Blame
 ///
 /// How the error of the outputs is shared among the units below, before and after the local slope.
 #[utoipa::path(post, path = "/v1/sessions/{name}/blame", tag = "insights", operation_id = "blame",
-    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), ReportQuery),
     request_body(content = BlameBody, description = "The batch, and which of its rows", example = json!({"example": 0})),
     responses((status = 200, description = "What each unit received, layer by layer.", body = Blame), responses::ShowBlame))]
 pub async fn show_blame(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
+    Query(query): Query<ReportQuery>,
+    headers: HeaderMap,
     Json(body): Json<BlameBody>,
 ) -> Result<Response, Problem> {
+    let form = query.form(&headers)?;
     let session = app.registry.session(&session_name(&name)?).await?;
     let request = batch(body.inputs, body.targets, body.mode)?;
     let example = count(body.example.unwrap_or(0));
@@ -169,7 +177,7 @@ pub async fn show_blame(
         return Err(SubjectError::AnswerTooLarge { part, bytes, limit, less: "the chain rule of one weight" }.into());
     }
     let found = look(&session, request, |_| 0, move |trace| blame(&trace, example)).await?;
-    Ok(json::large_answer(&app, bytes, found?).await)
+    Ok(form.answer(&app, bytes, found?, report::blame).await)
 }
 
 /// Depth
@@ -187,30 +195,35 @@ pub async fn show_depth(
     headers: HeaderMap,
     Json(body): Json<SessionDepthBody>,
 ) -> Result<Response, Problem> {
-    let drawn = query.is_drawn(&headers)?;
+    let form = query.form(&headers)?;
     let session = app.registry.session(&session_name(&name)?).await?;
     let request = batch(body.inputs, body.targets, body.mode)?;
     let found = look(&session, request, |_| 0, move |trace| depth(&trace)).await?;
-    if drawn {
-        let name = session.name().as_str();
-        return Ok(chart("How blame fades with the distance", &[Series { name, layers: &found?.layers }]));
+    if form.is_drawn() {
+        let layers = found?.layers;
+        let series = [Series::of_blame(session.name().as_str(), &layers)];
+        let words = Words::of_blame("How blame fades with the distance", &series);
+        return Ok(drawing(chart::draw(&words, &series, &layers)));
     }
-    Ok(json::large_answer(&app, ENTRY_BYTES * depth_of(&session), found?).await)
+    Ok(form.answer(&app, ENTRY_BYTES * depth_of(&session), found?, report::depth).await)
 }
 
 /// Gradient check
 ///
 /// Central differences for every parameter, or for a sample drawn by the seed where there are many.
 #[utoipa::path(post, path = "/v1/sessions/{name}/gradient-check", tag = "insights", operation_id = "gradient_check",
-    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), ReportQuery),
     request_body(content = GradientCheckBody, description = "The batch, and how many parameters",
         example = json!({"inputs": [[0.5, 0.3]], "targets": [[1.0]]})),
     responses((status = 200, description = "Analytic beside numeric.", body = GradientCheck), responses::CheckGradients))]
 pub async fn check_gradients(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
+    Query(query): Query<ReportQuery>,
+    headers: HeaderMap,
     Json(body): Json<GradientCheckBody>,
 ) -> Result<Response, Problem> {
+    let form = query.form(&headers)?;
     let session = app.registry.session(&session_name(&name)?).await?;
     let request = batch(body.inputs, body.targets, body.mode)?;
     let seed = into_seed(body.seed, "/seed")?.value();
@@ -231,7 +244,7 @@ pub async fn check_gradients(
         gradient_check(pass, targets, count(sample.min(affordable)), seed)
     };
     let (_, found) = inspection.run_with_targets(request, permitted, work).await?;
-    Ok(json::large_answer(&app, sample * ENTRY_BYTES, found?).await)
+    Ok(form.answer(&app, sample * ENTRY_BYTES, found?, report::gradient_check).await)
 }
 
 /// A backward pass over a session as it stands, and what an insight makes of its trace. That takes as long as the pass

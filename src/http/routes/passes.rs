@@ -31,7 +31,7 @@ use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::query::Query;
 use crate::http::responses;
-use crate::http::sheet::{self, Form, PictureName, VoiceName, Wishes};
+use crate::http::sheet::{self, Form, PictureName, VoiceName, Wanted, Wishes};
 use crate::http::spec_body::into_learning_rate;
 use crate::session::{Detail, PassRequest, Session, SessionName};
 
@@ -54,7 +54,7 @@ pub struct TraceQuery {
     #[param(inline, required = false)]
     pub trace: Detail,
     /// json, markdown, latex, html, svg or mermaid: wins over Accept
-    #[param(inline, required = false, nullable = false)]
+    #[param(schema_with = sheet::trace_formats, required = false)]
     pub format: Option<Format>,
     /// Significant digits of a worked solution or a picture; 4 if left out
     #[param(inline, value_type = schema::Digits, required = false)]
@@ -68,16 +68,20 @@ pub struct TraceQuery {
     /// Who tells a worked solution: textbook or factory
     #[param(inline, required = false, nullable = false)]
     pub voice: Option<VoiceName>,
-    /// What a picture shows: network (if left out) or backward
+    /// What a picture shows: network (if left out), backward, weights, activation or distance
     #[param(inline, required = false, nullable = false)]
     pub picture: Option<PictureName>,
+    /// The layer whose activation is drawn; the lowest that is bent if left out
+    #[param(inline, value_type = schema::Name, required = false)]
+    pub layer: Option<String>,
 }
 
 impl TraceQuery {
     /// How the trace is answered.
-    pub fn form(&self, headers: &HeaderMap) -> Result<Form, Problem> {
+    pub fn wanted(&self, headers: &HeaderMap) -> Result<Wanted, Problem> {
         let &Self { format, digits, unit, example, voice, picture, .. } = self;
-        Wishes { format, digits, unit, example, voice, picture }.form(headers, Some(self.trace))
+        let layer = self.layer.clone();
+        Wishes { format, digits, unit, example, voice, picture, layer }.wanted(headers, Some(self.trace))
     }
 }
 
@@ -140,7 +144,7 @@ pub async fn forward(
     headers: HeaderMap,
     Json(body): Json<PassBody>,
 ) -> Result<Response, Problem> {
-    look(&app, &name, Extent::Forward, (query.trace, query.form(&headers)?), body).await
+    look(&app, &name, Extent::Forward, (query.trace, query.wanted(&headers)?), body).await
 }
 
 /// Backward
@@ -158,24 +162,24 @@ pub async fn backward(
     headers: HeaderMap,
     Json(body): Json<PassBody>,
 ) -> Result<Response, Problem> {
-    look(&app, &name, Extent::Backward, (query.trace, query.form(&headers)?), body).await
+    look(&app, &name, Extent::Backward, (query.trace, query.wanted(&headers)?), body).await
 }
 
 async fn look(
     app: &App,
     name: &str,
     extent: Extent,
-    (detail, form): (Detail, Form),
+    (detail, wanted): (Detail, Wanted),
     body: PassBody,
 ) -> Result<Response, Problem> {
     let session = app.registry.session(&session_name(name)?).await?;
     let (live, inspection) = session.inspect(extent);
     if let Some(overrides) = body.what_if {
-        what_if::as_json(form)?;
+        let form = wanted.report()?;
         let body = PassBody { what_if: None, ..body };
-        return what_if::answer(app, inspection, body.into_request(Detail::None)?, overrides).await;
+        return what_if::answer(app, form, inspection, body.into_request(Detail::None)?, overrides).await;
     }
-    let request = body.into_request(detail)?;
+    let (request, form) = (body.into_request(detail)?, wanted.of(session.subject().model())?);
     let work = move |pass: &Pass, targets: Option<&Targets>| match (extent, targets) {
         (Extent::Forward, targets) | (_, targets @ None) => pass.forward(targets),
         (_, Some(targets)) => pass.backward(targets),
@@ -201,7 +205,7 @@ pub async fn step(
     headers: HeaderMap,
     change: Change<PassBody>,
 ) -> Result<Response, Problem> {
-    let (name, form) = (session_name(&name)?, query.form(&headers)?);
+    let (name, wanted) = (session_name(&name)?, query.wanted(&headers)?);
     let body = change.body;
     let work = async |terms| {
         let session = app.registry.session(&name).await?;
@@ -209,11 +213,12 @@ pub async fn step(
             let detail = "a step is made, or it is not; ask forward, backward or explain what if";
             return Err(Fault::new("/what_if", Code::ConflictingFields, detail).into());
         }
+        let form = wanted.clone().of(session.subject().model())?;
         let (trace, live) = session.step(body.into_request(query.trace)?, terms).await?;
         let heading = (session.name().clone(), live.step());
         Ok(tagged(answer(&app, &session, heading, trace, (query.trace, form)).await, live.tag))
     };
-    change.conditions.once_as(&app, work, |outcome| again(&app, outcome, form)).await
+    change.conditions.once_as(&app, work, |outcome| again(&app, outcome, wanted.clone())).await
 }
 
 /// A step's answer, under a session's name and the step's number.

@@ -16,16 +16,17 @@ use crate::engine::telephone::{Telephone, Variant};
 use crate::http::App;
 use crate::http::body::Json;
 use crate::http::code::Code;
-use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::query::Query;
+use crate::http::report::ChartQuery;
 use crate::http::responses;
-use crate::http::sheet::{ChartQuery, chart};
+use crate::http::sheet::drawing;
 use crate::http::spec_body::into_seed;
 use crate::http::strict::{given, given_whole, objects, whole};
 use crate::insight::depth::{LayerDepth, Verdict, depth};
 use crate::limits::{TELEPHONE_DEPTH, TELEPHONE_WIDTH};
-use crate::render::picture::chart::Series;
+use crate::render::picture::chart::{self, Series, Words};
+use crate::render::report;
 use crate::session::{Detail, Inspection, PassRequest, Subject, SubjectSpec};
 
 /// A game to be played.
@@ -93,20 +94,29 @@ pub async fn play(
 ) -> Result<Response, Problem> {
     /// One dense layer's row.
     const ROW_BYTES: u64 = 512;
-    let drawn = query.is_drawn(&headers)?;
+    let form = query.form(&headers)?;
     let depth_asked = body.depth;
     let (game, variants) = body.into_game()?;
     let mut played = Vec::with_capacity(variants.len());
     for variant in variants {
         played.push(play_one(&app, game, variant).await?);
     }
-    if drawn {
-        let series: Vec<Series> =
-            played.iter().map(|played| Series { name: played.name.as_str(), layers: &played.layers }).collect();
-        return Ok(chart(&format!("The telephone game through {depth_asked} layers"), &series));
+    if form.is_drawn() {
+        let series: Vec<_> =
+            played.iter().map(|played| Series::of_blame(played.name.as_str(), &played.layers)).collect();
+        let title = format!("The telephone game through {depth_asked} layers");
+        let layers = played.first().map_or(&[][..], |played| &played.layers);
+        return Ok(drawing(chart::draw(&Words::of_blame(&title, &series), &series, layers)));
     }
     let size = played.len() as u64 * depth_asked * ROW_BYTES;
-    Ok(json::large_answer(&app, size, DepthView { variants: played }).await)
+    let write = move |view: &DepthView, digits| {
+        let players = view.variants.iter().map(|played| {
+            let (variant, verdict) = (played.name, played.verdict);
+            report::Player { variant, layers: &played.layers, verdict, because: &played.because }
+        });
+        report::telephone(depth_asked, &players.collect::<Vec<_>>(), digits)
+    };
+    Ok(form.answer(&app, size, DepthView { variants: played }, write).await)
 }
 
 async fn play_one(app: &App, game: Telephone, variant: Variant) -> Result<VariantDepth, Problem> {

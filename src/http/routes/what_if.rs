@@ -15,26 +15,17 @@ use crate::engine::pass::Pass;
 use crate::engine::schema;
 use crate::http::App;
 use crate::http::code::Code;
-use crate::http::json;
 use crate::http::problem::{Fault, Problem};
-use crate::http::sheet::Form;
+use crate::http::report::Report;
 use crate::http::strict::{given, objects, whole};
 use crate::insight::difference::Difference;
 use crate::insight::what_if::{self as insight, Override, what_if};
 use crate::limits::{OVERRIDES, TEXT_CHARACTERS};
+use crate::render::report;
 use crate::session::{Inspection, PassRequest, SubjectError};
 
 /// The id of the format.
 const FORMAT: &str = "chainrule.what-if/1";
-
-/// That the answer is asked for as JSON: differences are no worked solution.
-pub fn as_json(form: Form) -> Result<(), Problem> {
-    if form == Form::Json {
-        return Ok(());
-    }
-    let detail = "what_if is answered as the differences to a trace; there is format=json (application/json)";
-    Err(Problem::new(Code::NotAcceptable, detail))
-}
 
 /// One thing that is otherwise: a number of the trace by its pointer, or a unit that puts out 0.
 #[derive(Debug, Deserialize)]
@@ -136,6 +127,7 @@ impl ToSchema for OverrideView {}
 /// The differences that overrides make to what is looked at.
 pub async fn answer(
     app: &App,
+    form: Report,
     inspection: Inspection<'_>,
     request: PassRequest,
     overrides: Vec<OverrideBody>,
@@ -162,9 +154,10 @@ pub async fn answer(
     };
     let work = move |pass: &Pass, targets: Option<&Targets>| what_if(pass, targets, extent, &overrides);
     let (cost, differences) = inspection.run_if(request, permitted, work).await?;
-    let what_if = asked.into_iter().map(OverrideView::from).collect();
+    let what_if = asked.iter().cloned().map(OverrideView::from).collect();
     let view = WhatIfView { format: FORMAT, what_if, differences: differences? };
-    Ok(json::large_answer(app, size(cost), view).await)
+    let write = move |view: &WhatIfView, digits| report::what_if(&asked, &view.differences, digits);
+    Ok(form.answer(app, size(cost), view, write).await)
 }
 
 impl OverrideBody {

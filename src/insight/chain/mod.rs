@@ -8,6 +8,8 @@ mod graph;
 mod search;
 mod wide;
 
+use std::fmt::{self, Display, Formatter};
+
 use num_bigint::BigUint;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
@@ -70,6 +72,19 @@ pub struct Paths {
 /// An exact number that may pass every machine integer: a decimal text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Count(BigUint);
+
+impl Count {
+    /// Whether it is 1.
+    pub fn is_one(&self) -> bool {
+        self.0 == BigUint::from(1_u8)
+    }
+}
+
+impl Display for Count {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl Serialize for Count {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -152,8 +152,7 @@ impl Spot<'_> {
                 let activation = dense.activation();
                 (activation != Activation::Linear || !elsewhere).then_some(activation)
             }
-            Layer::Activation(layer) => Some(layer.activation()),
-            _ => None,
+            other => other.activation(),
         }
     }
 

@@ -7,21 +7,9 @@ const ROWS = 1000;
 /** The four corners of "either, but not both": where a visitor's own points start. */
 const CORNERS = { inputs: [[0, 0], [0, 1], [1, 0], [1, 1]], targets: [[0], [1], [1], [0]] };
 
-let offers;
-
-/** What this server can do beyond single steps: `{ datasets, train }`. */
-export async function serverOffers() {
-  if (!offers) {
-    const { paths } = await look("GET", "/openapi.json");
-    offers = { datasets: "/v1/datasets" in paths, train: "/v1/sessions/{name}/train" in paths };
-  }
-  return offers;
-}
-
 /** The datasets there are to choose from: `[{ name, title }]`. A visitor's own points are always among them. */
 export async function dataChoices() {
   const own = { name: "own", title: "Your own points" };
-  if (!(await serverOffers()).datasets) return [own];
   const { datasets } = await look("GET", "/v1/datasets");
   return [...datasets.map(({ name, title }) => ({ name, title })), own];
 }

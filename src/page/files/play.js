@@ -10,7 +10,7 @@ import { drawFlow } from "./flow.js";
 import { drawable } from "./layout.js";
 import { percent, read, show } from "./numbers.js";
 import { drawCurve, stepsOf } from "./past.js";
-import { firstRecipe, readLayers, sessionBody, writeLayers } from "./recipe.js";
+import { firstRecipe, readLayers, sessionBody, suited, writeLayers } from "./recipe.js";
 import { Session } from "./session.js";
 import { drawPoints, askSurface, paint, pointList } from "./surface.js";
 import { sizesOf } from "./trace.js";
@@ -38,6 +38,7 @@ export async function showPlay(address) {
   state = { recipe, batch: 10, source, noise: read(address.noise ?? ""), running: null, brush: 1, data: null, surface: null, norms: [], trail: { line: [], at: 0 } };
   listen();
   await takeData(points?.inputs.length ? points : undefined);
+  if (!(rate >= 0) && !address.optimizer && !recipe.preset) Object.assign(recipe, suited(state.data));
   const opened = address.session && (await Session.open(address.session));
   if (opened) await takeSession(opened);
   else fresh();
@@ -250,7 +251,7 @@ function remember() {
   const { recipe, source, data, noise } = state;
   writeAddress("play", {
     session: state.trail.line.length ? session.name : null, preset: recipe.preset, data: recipe.preset ? null : source,
-    layers: recipe.preset ? null : writeLayers(recipe.layers), optimizer: recipe.optimizer === "sgd" ? null : recipe.optimizer,
+    layers: recipe.preset ? null : writeLayers(recipe.layers), optimizer: recipe.preset ? null : recipe.optimizer,
     rate: recipe.rate, seed: recipe.seed, noise: Number.isFinite(noise) ? noise : null, points: data.own ? writePoints(data) : null,
   });
 }
@@ -272,6 +273,7 @@ function listen() {
   byId("play-data").addEventListener("change", (event) => guarded(async () => {
     state.source = event.target.value;
     await takeData();
+    Object.assign(state.recipe, suited(state.data));
     await rebuild();
   }));
   for (const brush of document.querySelectorAll("#brushes input[name=brush]")) brush.addEventListener("change", () => (state.brush = Number(brush.value)));

@@ -16,6 +16,11 @@ export function firstRecipe() {
   return { preset: null, layers: [freshLayer()], optimizer: "sgd", rate: 0.5, seed: 7 };
 }
 
+/** How the data are learned: a rate that is right for the plane overshoots where many numbers of any size go in. */
+export function suited({ shape }) {
+  return shape.inputs > 2 ? { optimizer: "adam", rate: 0.01 } : { optimizer: "sgd", rate: 0.5 };
+}
+
 /** Layers as text for the address: `4.tanh,8.relu.nobias.residual.norm`. */
 export function writeLayers(layers) {
   return layers.map(({ units, activation, bias, residual, norm }) =>

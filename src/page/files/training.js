@@ -1,8 +1,6 @@
-// Makes a session learn: single steps, and runs of many. A run goes through the server's own training where it has one,
-// and is a row of single steps where it has none.
+// Makes a session learn: single steps, and runs of many, which the server makes and tells of while it does.
 
 import { act, look, stream } from "./api.js";
-import { serverOffers } from "./data.js";
 
 /** Steps of one run: a visitor presses Pause long before. */
 const RUN = 20_000;
@@ -36,15 +34,11 @@ export async function oneStep(session, data, rate) {
 /** A run that can be stopped: `run.stop()`; `tell` hears of its progress, and `run.over` is kept when it has ended. */
 export function train(session, data, settings, tell) {
   const run = { stopped: false, stop: async () => (run.stopped = true) };
-  run.over = serverOffers().then((offers) => (offers.train ? byServer : bySteps)(run, session, data, settings, tell));
+  run.over = follow(run, session, data, settings, tell);
   return run;
 }
 
-async function bySteps(run, session, data, { rate }, tell) {
-  for (let step = 0; step < RUN && !run.stopped; step += 1) await tell(await oneStep(session, data, rate));
-}
-
-async function byServer(run, session, data, { rate, batch, seed }, tell) {
+async function follow(run, session, data, { rate, batch, seed }, tell) {
   const path = await session.pathToChange("train");
   const rows = data.dataset ? { dataset: data.dataset } : { inputs: data.inputs, targets: data.targets };
   const body = { ...rows, steps: RUN, batch_size: Math.min(batch, data.inputs.length), learning_rate: rate, seed, progress_every: 5 };

@@ -10,7 +10,7 @@ import { SEEN, drawNetwork, keyOf } from "./network.js";
 import { exact, names, read, show } from "./numbers.js";
 import { describe, drawCurve, parametersAt, recall, stepsOf } from "./past.js";
 import { Session } from "./session.js";
-import { solutionOf } from "./solution.js";
+import { showSolution } from "./solution.js";
 import { NEXT, STAGES, told } from "./stages.js";
 import { after, before, sizesOf } from "./trace.js";
 
@@ -70,17 +70,32 @@ function body(...fields) {
   return Object.fromEntries(fields.map((field) => [field, all[field]]));
 }
 
-const REQUESTS = {
-  forward: async () => act("POST", await session.path("forward"), body("inputs")),
-  error: async () => act("POST", await session.path("forward"), body("inputs", "targets")),
-  backward: async () => act("POST", await session.path("backward"), body("inputs", "targets", "learning_rate")),
-  update: async () => act("POST", await session.pathToChange("step"), body("inputs", "targets", "learning_rate")),
+/** What each stage asks for, and with what. */
+const ASKED = {
+  forward: ["forward", "inputs"],
+  error: ["forward", "inputs", "targets"],
+  backward: ["backward", "inputs", "targets", "learning_rate"],
+  update: ["step", "inputs", "targets", "learning_rate"],
 };
+
+async function ask(stage) {
+  const [pass, ...fields] = ASKED[stage];
+  return act("POST", await (stage === "update" ? session.pathToChange(pass) : session.path(pass)), body(...fields));
+}
+
+/** The request that the worked solution of what is shown comes from; null where nothing was computed yet. */
+function solved() {
+  if (!state.trace || !session.name) return null;
+  const path = `/v1/sessions/${session.name}`;
+  if (state.made === "update") return { method: "GET", path: `${path}/steps/${state.past ?? state.trace.step}` };
+  const [pass, ...fields] = ASKED[state.made];
+  return { method: "POST", path: `${path}/${pass}`, body: body(...fields) };
+}
 
 /** Goes to a stage. What the trace has already is shown as it is; for more the server is asked. */
 async function goToStage(stage) {
   if (SEEN[stage] > SEEN[state.made]) {
-    state.trace = await REQUESTS[stage]();
+    state.trace = await ask(stage);
     state.made = stage;
     if (stage === "update") await refreshSteps();
   }
@@ -224,7 +239,7 @@ function draw() {
   drawStages();
   replace(byId("walk-told"), told(state));
   replace(byId("walk-formulas"), formulas(state));
-  solutionOf(session, state, byId("walk-solution"));
+  showSolution(solved());
   drawInspector(byId("walk-inspector"), { state, ...state }, on);
   drawPast();
   const rate = byId("walk-rate");

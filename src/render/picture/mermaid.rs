@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::Drawing;
-use super::Picture;
 use super::columns::{Column, columns};
+use super::{Drawing, Flow};
 use crate::engine::trace::Trace;
 use crate::insight::blame::Blame;
 
@@ -21,7 +20,7 @@ pub fn write(trace: &Trace, blame: Option<&Blame>, drawing: Drawing) -> String {
     if each && left_out.is_none() {
         units(&mut text, &columns, blame, drawing);
     } else {
-        layers(&mut text, &columns, left_out, drawing.picture);
+        layers(&mut text, &columns, left_out, drawing.flow);
     }
     text
 }
@@ -33,8 +32,8 @@ fn units(text: &mut String, columns: &[Column], blame: Option<&Blame>, drawing: 
         let name = column.node.as_ref().map_or_else(|| "inputs".to_owned(), |node| node.up.name().to_string());
         let _ = writeln!(text, "  subgraph c{at}[\"{name}\"]");
         for unit in 0..column.units() {
-            let (letter, value) = match (drawing.picture, &column.node) {
-                (Picture::Backward, Some(node)) => match node.blame() {
+            let (letter, value) = match (drawing.flow, &column.node) {
+                (Flow::Backward, Some(node)) => match node.blame() {
                     Some((letter, numbers)) => (letter, Some(numbers.at(n, unit))),
                     None => ("δ", None),
                 },
@@ -52,11 +51,11 @@ fn units(text: &mut String, columns: &[Column], blame: Option<&Blame>, drawing: 
         for from in 0..below.units() {
             for to in 0..here.units() {
                 let (left, right) = (format!("u{at}_{from}"), format!("u{}_{to}", at + 1));
-                match drawing.picture {
-                    Picture::Network => {
+                match drawing.flow {
+                    Flow::Network => {
                         let _ = writeln!(text, "  {left} -- \"{}\" --> {right}", number(weights.at(from, to)));
                     }
-                    Picture::Backward => {
+                    Flow::Backward => {
                         let Some(term) = received(blame, below, here, (from, to)) else { continue };
                         let _ = writeln!(text, "  {right} -. \"{}\" .-> {left}", number(term));
                     }
@@ -73,7 +72,7 @@ fn received(blame: Option<&Blame>, below: &Column, here: &Column, (from, to): (u
     received.iter().find(|part| part.from == to && part.layer == *here.up.name()).map(|part| part.term)
 }
 
-fn layers(text: &mut String, columns: &[Column], left_out: Option<(usize, usize)>, picture: Picture) {
+fn layers(text: &mut String, columns: &[Column], left_out: Option<(usize, usize)>, flow: Flow) {
     for (at, column) in columns.iter().enumerate() {
         let (name, what) = match &column.node {
             None => ("inputs".to_owned(), column.units().to_string()),
@@ -82,9 +81,9 @@ fn layers(text: &mut String, columns: &[Column], left_out: Option<(usize, usize)
         let _ = writeln!(text, "  c{at}[\"{name}<br/>{what}\"]");
     }
     for at in 1..columns.len() {
-        let arrow = if picture == Picture::Network { "-->" } else { "-.->" };
+        let arrow = if flow == Flow::Network { "-->" } else { "-.->" };
         let (mut from, mut to) = (format!("c{}", at - 1), format!("c{at}"));
-        if picture == Picture::Backward {
+        if flow == Flow::Backward {
             std::mem::swap(&mut from, &mut to);
         }
         match left_out {
@@ -102,7 +101,7 @@ fn layers(text: &mut String, columns: &[Column], left_out: Option<(usize, usize)
         let Some(node) = column.node.as_ref().filter(|node| !node.up.inner().is_empty()) else { continue };
         let from = columns.iter().position(|column| column.place == node.below.map_or(0, |below| below + 1));
         if let Some(from) = from.filter(|from| from + 1 < at) {
-            let (from, to) = if picture == Picture::Network { (from, at) } else { (at, from) };
+            let (from, to) = if flow == Flow::Network { (from, at) } else { (at, from) };
             let _ = writeln!(text, "  c{from} -- \"around\" --> c{to}");
         }
     }

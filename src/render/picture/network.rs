@@ -2,7 +2,7 @@
 
 use super::columns::{Column, columns};
 use super::svg::{Set, Svg, sign};
-use super::{Drawing, Picture};
+use super::{Drawing, Flow};
 use crate::engine::layer::LayerForward;
 use crate::engine::trace::Trace;
 use crate::insight::blame::Blame;
@@ -71,15 +71,15 @@ impl Drawn<'_> {
     fn words(&self, trace: &Trace) -> (String, String) {
         let layers = trace.forward.layers.len();
         let (inputs, outputs) = (trace.forward.inputs.columns(), trace.forward.outputs.columns());
-        let title = match self.drawing.picture {
-            Picture::Network => "Forward: what each unit puts out".to_owned(),
-            Picture::Backward => "Backward: who is to blame".to_owned(),
+        let title = match self.drawing.flow {
+            Flow::Network => "Forward: what each unit puts out".to_owned(),
+            Flow::Backward => "Backward: who is to blame".to_owned(),
         };
-        let what = match self.drawing.picture {
-            Picture::Network => {
+        let what = match self.drawing.flow {
+            Flow::Network => {
                 "Each box is a unit with its output; each line a weight, blue above zero and orange below."
             }
-            Picture::Backward => {
+            Flow::Backward => {
                 "Each box is a unit with its delta; each line is the blame that a unit receives from one above, \
                  blue above zero and orange below, as wide as it is large within its layer."
             }
@@ -91,13 +91,13 @@ impl Drawn<'_> {
     fn legend(&self, trace: &Trace, svg: &mut Svg, (width, height): (f64, f64)) {
         let rows = trace.forward.inputs.rows();
         let which = if rows > 1 { format!("example {} of {rows}; ", self.drawing.example + 1) } else { String::new() };
-        let lines = match self.drawing.picture {
-            Picture::Network => "lines: weights",
-            Picture::Backward => "lines: blame received, from right to left",
+        let lines = match self.drawing.flow {
+            Flow::Network => "lines: weights",
+            Flow::Backward => "lines: blame received, from right to left",
         };
         let words = format!("{which}{lines}, blue above zero, orange below");
         svg.text((16.0, height - 12.0), Set::Start, "soft small", &words);
-        if let (Picture::Network, Some(loss)) = (self.drawing.picture, &trace.loss) {
+        if let (Flow::Network, Some(loss)) = (self.drawing.flow, &trace.loss) {
             let loss = self.drawing.digits.write(loss.value).text();
             svg.text((width - 16.0, 24.0), Set::End, "soft", &format!("loss {loss}"));
         }
@@ -138,9 +138,9 @@ impl Drawn<'_> {
             svg.line(from, (self.x(right) - BOX.0 / 2.0, self.y(right, 0)), "line", 1.0);
             return;
         };
-        let value = |from: usize, to: usize| match self.drawing.picture {
-            Picture::Network => Some(weights.at(from, to)),
-            Picture::Backward => self.received(right, from, to),
+        let value = |from: usize, to: usize| match self.drawing.flow {
+            Flow::Network => Some(weights.at(from, to)),
+            Flow::Backward => self.received(right, from, to),
         };
         let pairs = || (0..below.drawn()).flat_map(|from| (0..here.drawn()).map(move |to| (from, to)));
         let largest =
@@ -181,10 +181,10 @@ impl Drawn<'_> {
         for unit in 0..column.drawn() {
             let y = self.y(at, unit);
             svg.rect((x - BOX.0 / 2.0, y - BOX.1 / 2.0), BOX, "unit", 1.0);
-            let (letter, value) = match (self.drawing.picture, &column.node) {
+            let (letter, value) = match (self.drawing.flow, &column.node) {
                 (_, None) => ("x", Some(column.outputs.at(n, unit))),
-                (Picture::Network, Some(_)) => (if top { "ŷ" } else { "h" }, Some(column.outputs.at(n, unit))),
-                (Picture::Backward, Some(node)) => match node.blame() {
+                (Flow::Network, Some(_)) => (if top { "ŷ" } else { "h" }, Some(column.outputs.at(n, unit))),
+                (Flow::Backward, Some(node)) => match node.blame() {
                     Some((letter, numbers)) => (letter, Some(numbers.at(n, unit))),
                     None => ("δ", None),
                 },
@@ -197,7 +197,7 @@ impl Drawn<'_> {
             }
             if self.down >= DOWN {
                 self.beside(column, unit, (x, y + BOX.1 / 2.0 + 15.0), svg);
-                if let (true, Picture::Network, Some(loss)) = (top, self.drawing.picture, &trace.loss) {
+                if let (true, Flow::Network, Some(loss)) = (top, self.drawing.flow, &trace.loss) {
                     let target = self.drawing.digits.write(loss.targets.at(n, unit)).text();
                     svg.text((x, y + BOX.1 / 2.0 + 30.0), Set::Middle, "soft small", &format!("target {target}"));
                 }
@@ -213,11 +213,11 @@ impl Drawn<'_> {
     fn beside(&self, column: &Column, unit: usize, place: (f64, f64), svg: &mut Svg) {
         let (n, Some(node)) = (self.drawing.example, &column.node) else { return };
         let number = |value: f64| self.drawing.digits.write(value).text();
-        let words = match (self.drawing.picture, node.up) {
-            (Picture::Network, LayerForward::Dense(layer)) => {
+        let words = match (self.drawing.flow, node.up) {
+            (Flow::Network, LayerForward::Dense(layer)) => {
                 format!("a = {}", number(layer.pre_activations.at(n, unit)))
             }
-            (Picture::Backward, _) => match node.errors() {
+            (Flow::Backward, _) => match node.errors() {
                 Some(errors) => format!("e = {}", number(errors.at(n, unit))),
                 None => return,
             },
@@ -253,7 +253,8 @@ fn lowered(number: usize) -> String {
     number.to_string().chars().filter_map(|digit| char::from_u32(0x2080 + digit.to_digit(10)?)).collect()
 }
 
-fn shortened(name: &str, most: usize) -> String {
+/// A name that is not too long for its place.
+pub(super) fn shortened(name: &str, most: usize) -> String {
     match name.char_indices().nth(most) {
         Some((at, _)) => format!("{}…", &name[..at]),
         None => name.to_owned(),

@@ -16,7 +16,8 @@ text{font-family:system-ui,sans-serif;font-size:13px;fill:var(--ink)}\
 .fplus{fill:var(--plus)}.fminus{fill:var(--minus)}.unit{fill:var(--wash);stroke:var(--line)}\
 .grid{stroke:var(--line);stroke-opacity:.45}.dashed{stroke-dasharray:2 4;stroke-opacity:1}.dot{fill:var(--ink)}\
 .series{stroke:var(--ink)}.d0{stroke:var(--minus)}.d1{stroke:var(--plus);stroke-dasharray:8 4}\
-.d2{stroke-dasharray:2 3}.d3{stroke:var(--soft);stroke-dasharray:10 3 2 3}";
+.d2{stroke-dasharray:2 3}.d3{stroke:var(--soft);stroke-dasharray:10 3 2 3}.whole{stroke-dasharray:none}\
+.dashes{stroke-dasharray:6 4}.ring{fill:var(--paper);stroke:var(--ink);stroke-width:1.5}";
 
 /// A drawing.
 pub struct Svg {

@@ -1,7 +1,7 @@
 //! The way down: who is to blame, and for how much.
 
+use super::Sheet;
 use super::names::Index::{self, Any, Unit};
-use super::{Section, Sheet, code, text};
 use crate::engine::activation::{Activated, Activation};
 use crate::engine::layer::dense::{DenseBackward, DenseForward};
 use crate::engine::layer::normalization::{NormBackward, NormForward};
@@ -9,6 +9,7 @@ use crate::engine::layer::{LayerBackward, LayerForward};
 use crate::engine::loss::Loss;
 use crate::engine::matrix::Matrix;
 use crate::engine::tensor::{Gradients, ParameterName, Tensor};
+use crate::render::document::{Section, code, text};
 use crate::render::math::{Equation, Math, Symbol};
 
 impl Sheet<'_> {

@@ -1,7 +1,7 @@
 //! The way up: forward pass and loss.
 
+use super::Sheet;
 use super::names::Index::{Any, Unit};
-use super::{Section, Sheet, code, math, text};
 use crate::engine::activation::{Activated, Activation};
 use crate::engine::layer::LayerForward;
 use crate::engine::layer::activation::ActivationForward;
@@ -11,6 +11,7 @@ use crate::engine::layer::normalization::{NormForward, Statistics};
 use crate::engine::layer::residual::ResidualForward;
 use crate::engine::loss::Loss;
 use crate::engine::tensor::ParameterName;
+use crate::render::document::{Section, code, math, text};
 use crate::render::math::{Equation, Math, Symbol};
 
 impl Sheet<'_> {

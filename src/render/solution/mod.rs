@@ -10,9 +10,9 @@ mod names;
 pub(super) mod nodes;
 mod update;
 
-use super::math::{Equation, Math};
+use super::document::{Document, Section, code, counted, math, text};
+use super::math::Math;
 use super::number::{Digits, Written};
-use crate::engine::name::LayerName;
 use crate::engine::trace::Trace;
 use names::Names;
 use nodes::{Node, nodes};
@@ -40,59 +40,6 @@ pub enum Voice {
     Factory,
 }
 
-/// A document: headings, sentences, formulas and tables.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Solution {
-    /// What it is about
-    pub title: String,
-    /// In order
-    pub sections: Vec<Section>,
-}
-
-/// Some of it under a heading.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Section {
-    /// How deep the heading is: 2 or 3
-    pub level: u8,
-    /// The heading
-    pub heading: String,
-    /// In order
-    pub blocks: Vec<Block>,
-}
-
-/// A part of a section.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Block {
-    /// Sentences
-    Paragraph(Vec<Span>),
-    /// A formula in symbols
-    Rule(Math, Math),
-    /// The same with numbers
-    Equation(Equation),
-    /// Rows under a head
-    Table(Table),
-}
-
-/// A table: every row has as many cells as the head.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Table {
-    /// The columns
-    pub head: Vec<String>,
-    /// A name, and then numbers
-    pub rows: Vec<(String, Vec<Option<Written>>)>,
-}
-
-/// A part of a sentence.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Span {
-    /// Words
-    Text(String),
-    /// A formula
-    Math(Math),
-    /// What is typed, as a name
-    Code(String),
-}
-
 /// Units of a layer, or weights of a unit, that are all shown.
 const ALL_SHOWN: usize = 3;
 
@@ -105,54 +52,22 @@ struct Sheet<'t> {
     example: usize,
 }
 
-impl Solution {
-    /// Of a trace, as far as it goes.
-    pub fn of(trace: &Trace, options: Options) -> Self {
-        let nodes = nodes(trace);
-        let names = Names::of(&nodes, trace.forward.outputs.columns());
-        let example = options.example.min(trace.forward.inputs.rows() - 1);
-        let sheet = Sheet { trace, nodes, names, options, example };
-        let mut sections = vec![sheet.network()];
-        sections.extend(sheet.forward());
-        sections.extend(sheet.loss());
-        sections.extend(sheet.backward());
-        sections.extend(sheet.update());
-        let title = match options.voice {
-            Voice::Textbook => "A worked solution".into(),
-            Voice::Factory => "A day on the production line".into(),
-        };
-        Self { title, sections }
-    }
-}
-
-impl Section {
-    fn new(level: u8, heading: impl Into<String>) -> Self {
-        Self { level, heading: heading.into(), blocks: vec![] }
-    }
-
-    fn say(&mut self, spans: Vec<Span>) {
-        self.blocks.push(Block::Paragraph(spans));
-    }
-
-    fn rule(&mut self, left: impl Into<Math>, right: impl Into<Math>) {
-        self.blocks.push(Block::Rule(left.into(), right.into()));
-    }
-
-    fn equation(&mut self, equation: Equation) {
-        self.blocks.push(Block::Equation(equation));
-    }
-}
-
-fn text(words: impl Into<String>) -> Span {
-    Span::Text(words.into())
-}
-
-fn math(formula: impl Into<Math>) -> Span {
-    Span::Math(formula.into())
-}
-
-fn code(name: &LayerName) -> Span {
-    Span::Code(name.to_string())
+/// The solution of a trace, as far as it goes.
+pub fn solution(trace: &Trace, options: Options) -> Document {
+    let nodes = nodes(trace);
+    let names = Names::of(&nodes, trace.forward.outputs.columns());
+    let example = options.example.min(trace.forward.inputs.rows() - 1);
+    let sheet = Sheet { trace, nodes, names, options, example };
+    let mut sections = vec![sheet.network()];
+    sections.extend(sheet.forward());
+    sections.extend(sheet.loss());
+    sections.extend(sheet.backward());
+    sections.extend(sheet.update());
+    let title = match options.voice {
+        Voice::Textbook => "A worked solution".into(),
+        Voice::Factory => "A day on the production line".into(),
+    };
+    Document { title, sections }
 }
 
 impl Sheet<'_> {
@@ -242,8 +157,4 @@ fn worker(at: usize) -> String {
         Some(letter) => format!("Worker {}", letter.to_ascii_uppercase()),
         None => format!("Worker {}", at + 1),
     }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -1,11 +1,12 @@
 //! What is learned: every change, the loss afterwards, and how the changes depend on the distance from the output.
 
+use super::Sheet;
 use super::names::Index::Unit;
-use super::{Block, Section, Sheet, Table, code, math, text};
 use crate::engine::optimizer::{Algorithm, Momentum, OptimizerKind, TensorUpdate};
 use crate::engine::tensor::{ParameterName, SlotName};
 use crate::engine::trace::Update;
 use crate::insight::depth::depth;
+use crate::render::document::{Cell, Section, code, math, text};
 use crate::render::math::{Equation, Math, Symbol};
 
 /// One parameter of one unit.
@@ -144,15 +145,14 @@ impl Sheet<'_> {
             }
         };
         let head = ["layer", "distance", "mean |δ|", "against the output's", "size of the change"];
-        let number = |value| Some(self.number(value));
+        let number = |value| Cell::Number(self.number(value));
         let rows = found.layers.iter().map(|layer| {
             #[allow(clippy::cast_precision_loss, reason = "layers are limited far below 2^53")]
             let distance = number(layer.distance as f64);
-            let ratio = layer.ratio_to_output.map(|ratio| self.number(ratio));
+            let ratio = layer.ratio_to_output.map(|ratio| self.number(ratio)).into();
             (layer.name.to_string(), vec![distance, number(layer.mean_abs_delta), ratio, number(layer.change_norm)])
         });
-        let table = Table { head: head.map(str::to_owned).into(), rows: rows.collect() };
-        section.blocks.push(Block::Table(table));
+        section.table(&head, rows.collect());
         section.say(vec![text("The size of a change is the root of the sum of its squares, √(Σ Δ²).")]);
         section
     }

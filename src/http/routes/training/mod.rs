@@ -20,7 +20,7 @@ use crate::http::extract::{Path, session_name};
 use crate::http::json;
 use crate::http::problem::Problem;
 use crate::http::responses;
-use crate::http::sheet::Form;
+use crate::http::sheet::Wanted;
 use crate::session::{Bytes, Outcome, RunState, Session, View, Watch};
 
 pub use body::{TrainBody, into_draw};
@@ -73,7 +73,7 @@ pub async fn train(
     let body = change.body;
     let before = async |outcome| match outcome {
         Outcome::Trained { log, run } => begun_before(&app, &log, &run).await,
-        outcome => Ok(Begun::Otherwise(again(&app, outcome, Form::Json).await?)),
+        outcome => Ok(Begun::Otherwise(again(&app, outcome, Wanted::JSON).await?)),
     };
     let work = async |terms| {
         let session = app.registry.session(&name).await?;

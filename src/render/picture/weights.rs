@@ -1,0 +1,97 @@
+//! The weights of each dense layer as a heat map: a cell a weight, blue above zero and orange below, as strong as it is
+//! large within its layer.
+
+use super::svg::{Set, Svg, sign_of_area};
+use crate::engine::layer::LayerForward;
+use crate::engine::matrix::Matrix;
+use crate::engine::trace::Trace;
+use crate::render::number::Digits;
+use crate::render::solution::nodes::nodes;
+
+/// Rows and columns of a map that are drawn, at the most.
+const CELLS: usize = 48;
+/// Rows and columns up to which each cell has its number.
+const NUMBERED: usize = 6;
+/// Maps that are drawn, at the most: the lowest ones.
+const MAPS: usize = 12;
+/// The side of a cell without a number, and with one.
+const SIDE: (f64, f64) = (7.0, 7.0);
+const SIDE_NUMBERED: (f64, f64) = (84.0, 34.0);
+const NARROWEST: f64 = 190.0;
+const MARGIN: (f64, f64) = (24.0, 96.0);
+
+/// The picture.
+pub(super) fn draw(trace: &Trace, digits: Digits) -> String {
+    let all = nodes(trace);
+    let dense = all.iter().filter_map(|node| match node.up {
+        LayerForward::Dense(layer) => Some((layer.name.to_string(), layer.parameters.weights())),
+        _ => None,
+    });
+    let maps: Vec<(String, &Matrix)> = dense.collect();
+    let size = |weights: &Matrix| {
+        let (rows, columns) = (weights.rows().min(CELLS), weights.columns().min(CELLS));
+        let side = if is_numbered(weights) { SIDE_NUMBERED } else { SIDE };
+        (side.0 * of(columns), side.1 * of(rows))
+    };
+    let drawn = &maps[..maps.len().min(MAPS)];
+    let width: f64 = drawn.iter().map(|(_, weights)| size(weights).0.max(NARROWEST) + MARGIN.0).sum();
+    let height = drawn.iter().map(|(_, weights)| size(weights).1).fold(0.0, f64::max);
+    let title = "Weights";
+    let description = format!(
+        "A heat map of the weights of each of {} dense layers: a row for each unit below, a column for each unit of the \
+         layer, blue above zero and orange below, as strong as it is large within its layer.",
+        maps.len()
+    );
+    let mut svg = Svg::new(((width + MARGIN.0).max(600.0), MARGIN.1 + height + 40.0), title, description);
+    svg.text((MARGIN.0, 26.0), Set::Start, "head", title);
+    let mut x = MARGIN.0;
+    for (name, weights) in drawn {
+        map(&mut svg, x, name, weights, digits);
+        x += size(weights).0.max(NARROWEST) + MARGIN.0;
+    }
+    let left_out = maps.len() - drawn.len();
+    let words = "rows: units below, columns: units of the layer; blue above zero, orange below";
+    let words = if left_out > 0 { format!("{left_out} more layers above; {words}") } else { words.to_owned() };
+    svg.text((MARGIN.0, MARGIN.1 + height + 26.0), Set::Start, "soft small", &words);
+    svg.finish()
+}
+
+fn map(svg: &mut Svg, x: f64, name: &str, weights: &Matrix, digits: Digits) {
+    let (rows, columns) = (weights.rows(), weights.columns());
+    let largest = weights.values().iter().fold(0.0, |most: f64, weight| most.max(weight.abs()));
+    svg.text((x, 52.0), Set::Start, "", &super::network::shortened(name, 20));
+    let cut = if rows.max(columns) > CELLS {
+        format!(", {} × {} drawn", rows.min(CELLS), columns.min(CELLS))
+    } else {
+        String::new()
+    };
+    svg.text((x, 68.0), Set::Start, "soft small", &format!("{rows} × {columns}{cut}"));
+    let most = digits.write(largest).text();
+    svg.text((x, 84.0), Set::Start, "soft small", &format!("largest |w| = {most}"));
+    let side = if is_numbered(weights) { SIDE_NUMBERED } else { SIDE };
+    for row in 0..rows.min(CELLS) {
+        for column in 0..columns.min(CELLS) {
+            let weight = weights.at(row, column);
+            let strength = if largest > 0.0 { weight.abs() / largest } else { 0.0 };
+            let place = (x + side.0 * of(column), MARGIN.1 + side.1 * of(row));
+            if is_numbered(weights) {
+                // A number is read on paper: its colour stands beside it.
+                svg.rect(place, side, "unit", 0.0);
+                svg.rect((place.0 + 1.0, place.1 + 1.0), (10.0, side.1 - 2.0), sign_of_area(weight), strength);
+                let middle = (place.0 + 47.0, place.1 + side.1 / 2.0 + 4.5);
+                svg.text(middle, Set::Middle, "", &digits.write(weight).text());
+            } else {
+                svg.rect(place, side, sign_of_area(weight), strength);
+            }
+        }
+    }
+}
+
+fn is_numbered(weights: &Matrix) -> bool {
+    weights.rows().max(weights.columns()) <= NUMBERED
+}
+
+#[allow(clippy::cast_precision_loss, reason = "units are limited far below 2^53")]
+fn of(count: usize) -> f64 {
+    count as f64
+}
