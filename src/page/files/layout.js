@@ -1,8 +1,8 @@
 // Where the parts of a small network stand: columns of units, edges between them, and labels that keep clear of each
 // other. Pixels in, pixels out.
 
-const CLOSE = { radius: 24, row: 158, chip: [58, 36], column: 112, margin: 31 };
-const WIDE = { radius: 33, row: 176, chip: [84, 40], column: 190, margin: 64 };
+const CLOSE = { radius: 24, row: 186, chip: [60, 36], column: 114, margin: 31, text: 54, digits: 3 };
+const WIDE = { radius: 33, row: 190, chip: [84, 40], column: 190, margin: 64, text: 96, digits: 4 };
 
 /** Edges of one gap that can carry a label each. */
 const LABELLED = 8;
@@ -23,35 +23,44 @@ function gaps(sizes) {
 
 /**
  * The layout of columns of `sizes` units in a box of `width`: `{ width, height, radius, units: [column][unit] → {x, y},
- * target: {x, y, aside}, edges: [gap] → [{ i, j, from, to, label }] }`.
+ * target: {x, y, aside}, edges: [gap] → [{ i, j, from, to, label }] }`, and how many `digits` there is room for. Where units are `biased`,
+ * there is room for that, too.
  */
-export function layout(sizes, width) {
+export function layout(sizes, width, biased) {
   const narrow = width < 620;
-  const { radius, row, chip, column, margin } = narrow ? CLOSE : WIDE;
-  const columns = sizes.length + (narrow ? 0 : 1);
+  const { radius, row, chip, column, margin, text, digits } = narrow ? CLOSE : WIDE;
+  // On a narrow picture a single target stands below its output; else they are a column of their own.
+  const below = narrow && sizes.at(-1) === 1 && !biased;
+  const columns = sizes.length + (below ? 0 : 1);
   const needed = Math.max(width, 2 * margin + (columns - 1) * (narrow ? column : 120));
   const step = (needed - 2 * margin) / (columns - 1);
   const most = Math.max(...sizes);
-  const distance = most > 4 ? 2 * radius + 36 : row;
+  const distance = most > 4 ? 2 * radius + 36 : row + (biased ? 30 : 0);
   // A single column of few units has room above and below for what is written there.
-  const height = Math.max((most - 1) * distance + 2 * radius + 96, narrow ? 370 : 300);
+  const height = Math.max((most - 1) * distance + 2 * radius + (biased ? 140 : 96), narrow ? 370 : 300);
   const place = (at, unit, count) => ({
     x: margin + at * step,
     y: height / 2 + (unit - (count - 1) / 2) * distance,
   });
   const units = sizes.map((count, at) => Array.from({ length: count }, (_, unit) => place(at, unit, count)));
   const last = units.at(-1);
-  const targets = last.map(({ x, y }) => (narrow ? { x, y: y + radius + 62 } : { x: x + step, y }));
+  const targets = last.map(({ x, y }) => (below ? { x, y: y + radius + 62 } : { x: x + step, y }));
   const labelled = fits(sizes);
   const edges = gaps(sizes).map(([from, to], at) => {
     // Units, and what is written above and below them, are in the way as well.
-    const placed = [...units[at], ...units[at + 1]].map(({ x, y }) => ({ x, y, wide: 2 * radius, high: 2 * radius + 24 }));
+    const around = ({ x, y }) => [
+      { x, y, wide: 2 * radius, high: 2 * radius },
+      { x, y: y - radius - 14, wide: text, high: 14 },
+      { x, y: y + radius + 14, wide: text, high: 14 },
+      ...(biased ? [{ x, y: y + radius + 40, wide: text, high: 18 }] : []),
+    ];
+    const placed = [...units[at].flatMap(around), ...units[at + 1].flatMap(around)];
     return pairs(from, to).map(([i, j]) => {
       const [start, end] = [units[at][i], units[at + 1][j]];
       return { i, j, from: start, to: end, label: labelled && spot(start, end, chip, placed) };
     });
   });
-  return { width: needed, height, radius, narrow, units, targets, edges, chip };
+  return { width: needed, height, radius, narrow, below, units, targets, edges, chip, digits };
 }
 
 /** Straight edges first, for they have the least choice of where their label stands. */

@@ -13,7 +13,7 @@ export const SEEN = { ready: 0, forward: 1, error: 2, backward: 3, update: 4 };
  * parameters to show; `on` has `select(weight)`, `setWeight(weight, number)`, `setInput(i, number)`, `setTarget(k, number)`.
  */
 export function drawNetwork(box, state, on) {
-  const plan = layout(state.sizes, box.clientWidth);
+  const plan = layout(state.sizes, box.clientWidth, state.layers.some(({ parameters }) => parameters?.bias));
   const seen = SEEN[state.stage];
   const parts = layersOf(state.trace);
   const picture = s("svg", {
@@ -64,8 +64,8 @@ function weightChip({ weight, key, label, state, parts, seen, on, plan }) {
   if (state.editing === key) return editor({ key, name, value, place, done: (number) => on.setWeight(weight, number) });
   const change = update?.change[i][j];
   const text = update
-    ? [h("span", { class: `change ${change < 0 ? "down" : "up"}` }, signed(change)), h("b", {}, show(update.after[i][j]))]
-    : [h("span", { class: "name" }, name), h("b", {}, show(value))];
+    ? [h("span", { class: `change ${change < 0 ? "down" : "up"}` }, signed(change, plan.digits)), h("b", {}, show(update.after[i][j], plan.digits))]
+    : [h("span", { class: "name" }, name), h("b", {}, show(value, plan.digits))];
   const between = `${below(state, gap, i)} to ${state.naming.output(gap, j)}`;
   const spoken = update ? `changed by ${show(change)} to ${show(update.after[i][j])}` : show(value);
   return h("button", {
@@ -139,13 +139,17 @@ function unitTexts({ plan, seen, parts, state }, layer, j, x, y) {
   const text = (dy, className, ...children) => s("text", { x, y: y + dy, class: className }, ...children);
   const name = state.naming.output(layer, j);
   if (seen < SEEN.forward || !forward) return [text(5, "name alone", name)];
-  const texts = [text(-7, "name", name), text(12, "value", show(forward.outputs[0][j]))];
-  const sum = `${state.naming.sum(layer, j)} = ${show(forward.pre_activations?.[0][j] ?? forward.outputs[0][j])}`;
-  texts.push(text(-plan.radius - 10, "sum", sum));
+  const number = (value) => show(value, plan.digits);
+  // With its target below, the last column stands at the edge: there texts end where it ends.
+  const edge = plan.below && layer === plan.edges.length - 1 ? { x: plan.width - 2, end: " end" } : { x, end: "" };
+  const beside = (dy, className, words) => s("text", { x: edge.x, y: y + dy, class: `${className}${edge.end}` }, words);
+  const texts = [text(-7, "name", name), text(12, "value", number(forward.outputs[0][j]))];
+  const sum = number(forward.pre_activations?.[0][j] ?? forward.outputs[0][j]);
+  texts.push(beside(-plan.radius - 10, "sum", `${state.naming.sum(layer, j)} = ${sum}`));
   if (seen >= SEEN.backward && backward?.deltas) {
     const delta = backward.deltas[0][j];
-    const edge = plan.narrow && layer === plan.edges.length - 1 ? { x: plan.width - 2, end: " end" } : { x, end: "" };
-    texts.push(s("text", { x: edge.x, y: y + plan.radius + 19, class: `delta ${delta < 0 ? "down" : "up"}${edge.end}` }, `${state.naming.delta(layer, j)} = ${show(delta)}`));
+    const words = plan.narrow ? `δ ${number(delta)}` : `${state.naming.delta(layer, j)} = ${number(delta)}`;
+    texts.push(beside(plan.radius + 19, `delta ${delta < 0 ? "down" : "up"}`, words));
   }
   return texts;
 }
@@ -167,14 +171,14 @@ function drawBias({ plan, state, on, overlay, seen, parts }, gap, j, x, y) {
     type: "button", class: `chip bias ${key === state.selected ? "selected" : ""}`, "data-key": key, style: place,
     "aria-pressed": key === state.selected, "aria-label": `${name}: ${show(value)}`, title: `${name} = ${exact(value)}`,
     onclick: () => on.select(weight),
-  }, `bias ${show(value)}`));
+  }, `bias ${show(value, plan.digits)}`));
 }
 
 function drawTargets({ plan, seen, parts, state, on, picture, overlay }) {
   const last = plan.units.at(-1);
   plan.targets.forEach(({ x, y }, k) => {
     const output = last[k];
-    const [from, to] = plan.narrow ? [{ x, y: output.y + plan.radius }, { x, y }] : [{ x: output.x + plan.radius, y }, { x, y }];
+    const [from, to] = plan.below ? [{ x, y: output.y + plan.radius }, { x, y }] : [{ x: output.x + plan.radius, y }, { x, y }];
     picture.append(s("line", { x1: from.x, y1: from.y, x2: to.x, y2: to.y, class: "compare" }));
     const name = state.naming.target(k);
     const place = { left: `${x}px`, top: `${y}px`, width: `${2 * plan.radius + 6}px` };
@@ -182,15 +186,15 @@ function drawTargets({ plan, seen, parts, state, on, picture, overlay }) {
       key: `y${k}`, name, label: `Target ${name}`, value: state.targets[k], place, done: (number) => on.setTarget(k, number),
     }));
     const errors = parts.at(-1)?.backward?.errors;
-    if (seen >= SEEN.backward && errors && !plan.narrow) {
+    if (seen >= SEEN.backward && errors && !plan.below) {
       const error = errors[0][k];
       const middle = { x: (from.x + to.x - plan.radius) / 2, y: y - 12 };
-      picture.append(s("text", { ...middle, class: `delta ${error < 0 ? "down" : "up"}` }, show(error)));
+      picture.append(s("text", { ...middle, class: `delta ${error < 0 ? "down" : "up"}` }, show(error, plan.digits)));
     }
   });
   if (seen >= SEEN.error && state.trace?.loss) {
     const lowest = plan.targets.at(-1);
-    const place = plan.narrow
+    const place = plan.below
       ? { x: plan.width - 2, y: lowest.y + plan.radius + 28, class: "loss end" } : { x: lowest.x, y: lowest.y + plan.radius + 24, class: "loss" };
     picture.append(s("text", place, `E = ${show(state.trace.loss.value)}`));
   }

@@ -4,7 +4,7 @@ const DIGITS = 4;
 const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 const LOWERED = "₀₁₂₃₄₅₆₇₈₉";
 
-/** A number in four significant digits: 0.6384, −0.0471, 3.2e−49. */
+/** A number in four significant digits, or as many as are asked for: 0.6384, −0.0471, 3.2e−49. */
 export function show(number, digits = DIGITS) {
   if (number == null) return "–";
   if (number === 0) return "0";
@@ -15,8 +15,8 @@ export function show(number, digits = DIGITS) {
 }
 
 /** The same with a plus before what is not below zero. */
-export function signed(number) {
-  return number < 0 ? show(number) : `+${show(number)}`;
+export function signed(number, digits = DIGITS) {
+  return number < 0 ? show(number, digits) : `+${show(number, digits)}`;
 }
 
 /** A part of a whole in percent. */
