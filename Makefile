@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 CARGO_DENY_VERSION := 0.20.2
 
-.PHONY: help run test lint test-rust test-python test-container soak golden golden-log clean
+.PHONY: help run test lint test-rust test-python test-container soak bench bench-kernels golden golden-log clean
 
 help:
 	@echo 'make run             build and serve on 127.0.0.1:8080'
@@ -12,6 +12,8 @@ help:
 	@echo 'make test-python     the re-checker, the fixtures and the API contract, over HTTP'
 	@echo 'make test-container  build the image, run it, and a cluster of three (needs a Docker engine)'
 	@echo 'make soak            the tests that get better with time: kills, power cuts, simulations (an hour)'
+	@echo 'make bench           measure against hand-written axum, FastAPI, PyTorch, JAX, NumPy, OpenBLAS (half an hour)'
+	@echo 'make bench-kernels   criterion benches of the matrix products and functions'
 	@echo 'make golden          renew openapi.yaml and the fixtures that need no PyTorch'
 
 run:
@@ -44,6 +46,17 @@ soak: .venv/ready
 	  -p no:cacheprovider -n auto --dist worksteal tests/python/test_kill.py tests/python/test_power_cut.py \
 	  tests/python/test_kill_points.py tests/python/test_failing_disk.py tests/python/test_damage.py \
 	  tests/python/test_grade.py tests/python/test_contract.py tests/python/test_train_crash.py
+
+# Peers that cannot be installed are skipped with a word; BENCH="wire sqlite" measures these alone.
+bench: .tools/packages
+	cargo build --release --locked
+	cargo build --release --locked --manifest-path bench/Cargo.toml --target-dir target/bench
+	command -v wrk >/dev/null || apt-get install -y -q wrk
+	[ -e .tools/bench/ready ] || bench/install
+	python3 bench/run.py $(BENCH)
+
+bench-kernels:
+	cargo bench --locked --manifest-path bench/Cargo.toml --target-dir target/bench
 
 test-container:
 	tests/container/run

@@ -27,11 +27,14 @@ pub enum Format {
     Svg,
     /// A picture as a Mermaid flowchart
     Mermaid,
+    /// The numbers as doubles, for programs that have no time for text
+    Safetensors,
 }
 
 impl Format {
     /// Every form.
-    pub const ALL: [Self; 6] = [Self::Json, Self::Markdown, Self::Latex, Self::Html, Self::Svg, Self::Mermaid];
+    pub const ALL: [Self; 7] =
+        [Self::Json, Self::Markdown, Self::Latex, Self::Html, Self::Svg, Self::Mermaid, Self::Safetensors];
 
     /// The name in a query.
     pub fn as_str(self) -> &'static str {
@@ -42,6 +45,7 @@ impl Format {
             Self::Html => "html",
             Self::Svg => "svg",
             Self::Mermaid => "mermaid",
+            Self::Safetensors => "safetensors",
         }
     }
 
@@ -54,6 +58,7 @@ impl Format {
             Self::Html => "text/html",
             Self::Svg => "image/svg+xml",
             Self::Mermaid => "text/vnd.mermaid",
+            Self::Safetensors => "application/vnd.safetensors",
         }
     }
 

@@ -81,6 +81,7 @@ pub struct Wanted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Wish {
     Json,
+    Tensors,
     Solution(Format, Options),
     Picture { name: PictureName, layer: Option<LayerName>, paper: Paper },
 }
@@ -99,6 +100,8 @@ pub struct Paper {
 pub enum Form {
     /// As JSON
     Json,
+    /// As safetensors
+    Tensors,
     /// As a worked solution
     Solution(Format, Options),
     /// As a picture
@@ -121,11 +124,12 @@ impl Wishes {
     fn wish(self, format: Format, detail: Option<Detail>) -> Result<Wish, Problem> {
         let Self { digits, unit, example, voice, picture, layer, .. } = self;
         let drawn = matches!(format, Format::Svg | Format::Mermaid);
+        let told = matches!(format, Format::Markdown | Format::Latex | Format::Html);
         let given = [
-            ("digits", digits.is_some() && format == Format::Json),
-            ("example", example.is_some() && format == Format::Json),
-            ("unit", unit.is_some() && (drawn || format == Format::Json)),
-            ("voice", voice.is_some() && (drawn || format == Format::Json)),
+            ("digits", digits.is_some() && !drawn && !told),
+            ("example", example.is_some() && !drawn && !told),
+            ("unit", unit.is_some() && !told),
+            ("voice", voice.is_some() && !told),
             ("picture", picture.is_some() && !drawn),
             ("layer", layer.is_some() && picture != Some(PictureName::Activation)),
         ];
@@ -144,6 +148,9 @@ impl Wishes {
         if detail.is_some_and(|detail| detail != Detail::Full) {
             let detail = "this form is made of the whole trace; leave trace out, or ask for format=json";
             return Err(Problem::new(Code::ConflictingFields, detail));
+        }
+        if format == Format::Safetensors {
+            return Ok(Wish::Tensors);
         }
         let digits = self::digits(digits)?;
         let place = |name: &str, value: Option<u64>| match value {
@@ -196,8 +203,8 @@ impl Wanted {
                     "unit, example and voice are for a whole trace; what_if is answered as the differences to one";
                 (Code::ConflictingFields, detail)
             }
-            Wish::Picture { .. } => {
-                let detail = "what_if is answered as the differences to a trace, which are not drawn; there is \
+            Wish::Tensors | Wish::Picture { .. } => {
+                let detail = "what_if is answered as the differences to a trace; there is \
                     format=json, markdown, latex and html";
                 (Code::NotAcceptable, detail)
             }
@@ -209,6 +216,7 @@ impl Wanted {
     pub fn of(self, model: &Model) -> Result<Form, Problem> {
         let (name, layer, paper) = match self.wish {
             Wish::Json => return Ok(Form::Json),
+            Wish::Tensors => return Ok(Form::Tensors),
             Wish::Solution(format, options) => return Ok(Form::Solution(format, options)),
             Wish::Picture { name, layer, paper } => (name, layer, paper),
         };
@@ -248,7 +256,7 @@ pub fn written(document: &Document, format: Format) -> String {
 pub async fn answer(app: &App, size: u64, trace: Trace, form: Form) -> Response {
     let length = Length::of(size, app.limits().inline_answer_bytes);
     let format = match &form {
-        Form::Json => Format::Json,
+        Form::Json | Form::Tensors => Format::Json,
         Form::Solution(format, _) | Form::Picture(_, Paper { format, .. }) => *format,
     };
     if matches!(form, Form::Picture(Picture::Flow(Flow::Backward) | Picture::Distance, _)) && trace.backward.is_none() {
@@ -261,7 +269,7 @@ pub async fn answer(app: &App, size: u64, trace: Trace, form: Form) -> Response 
             flowchart(&trace, flow, digits, example)
         }
         Form::Picture(picture, Paper { digits, example, .. }) => draw(&trace, &picture, digits, example),
-        Form::Json => String::new(),
+        Form::Json | Form::Tensors => String::new(),
     };
     document(StatusCode::OK, format, app.registry.compute().run(Work::Text, length, write).await)
 }

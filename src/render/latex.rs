@@ -81,6 +81,11 @@ fn escaped(words: &str) -> String {
             '^' => text.push_str("\\textasciicircum{}"),
             '<' => text.push_str("\\textless{}"),
             '>' => text.push_str("\\textgreater{}"),
+            // The hat of the letter before it, as in x̂.
+            '\u{302}' => {
+                let letter = text.pop().unwrap_or(' ');
+                text.extend(["$\\hat{", letter.encode_utf8(&mut [0; 4]), "}$"]);
+            }
             '⁻' => text.push_str("$^{-}$"),
             '⁰' => text.push_str("$^{0}$"),
             '¹' => text.push_str("$^{1}$"),

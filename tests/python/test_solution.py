@@ -321,6 +321,11 @@ def test_a_step_is_told_again(server):
     assert server.get(path)["step"] == 1
     assert server.bytes(f"{path}/steps/1?format=markdown&digits=7") == first.content
     assert server.answer("GET", f"{path}/steps/0?format=markdown").status_code == 406
+    # A browser that opens what is no pass sees it as it is.
+    opened = server.answer("GET", f"{path}/steps/0", None, BROWSER)
+    assert (opened.status_code, opened.json()["step"]) == (200, 0)
+    assert server.answer("GET", f"{path}/steps/1", None, BROWSER).headers["content-type"].startswith("text/html")
+    assert server.answer("GET", f"{path}/steps/0", None, {"accept": "text/html"}).status_code == 406
 
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}

@@ -143,7 +143,7 @@ pub struct RecallQuery {
     /// full, summary or none; as it was answered if left out
     #[param(inline, required = false, nullable = false)]
     trace: Option<Detail>,
-    /// json, markdown, latex, html, svg or mermaid: wins over Accept
+    /// json, markdown, latex, html, svg, mermaid or safetensors: wins over Accept
     #[param(schema_with = sheet::trace_formats, required = false)]
     pub format: Option<Format>,
     /// Significant digits of a worked solution or a picture; 4 if left out

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::http::header::{CONTENT_TYPE, VARY};
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::{Ref, RefOr, Schema};
@@ -19,6 +20,7 @@ use crate::engine::pass::Pass;
 use crate::engine::schema;
 use crate::engine::summary::TraceSummary;
 use crate::engine::trace::{FORMAT, Trace};
+use crate::exchange::safetensors;
 use crate::http::App;
 use crate::http::again::again;
 use crate::http::body::Json;
@@ -33,7 +35,7 @@ use crate::http::query::Query;
 use crate::http::responses;
 use crate::http::sheet::{self, Form, PictureName, VoiceName, Wanted, Wishes};
 use crate::http::spec_body::into_learning_rate;
-use crate::session::{Detail, PassRequest, Session, SessionName};
+use crate::session::{Detail, Length, PassRequest, Session, SessionName, Work};
 
 bodies! {
     /// A pass: what goes in and what should come out.
@@ -53,7 +55,7 @@ pub struct TraceQuery {
     #[serde(default)]
     #[param(inline, required = false)]
     pub trace: Detail,
-    /// json, markdown, latex, html, svg or mermaid: wins over Accept
+    /// json, markdown, latex, html, svg, mermaid or safetensors: wins over Accept
     #[param(schema_with = sheet::trace_formats, required = false)]
     pub format: Option<Format>,
     /// Significant digits of a worked solution or a picture; 4 if left out
@@ -242,7 +244,24 @@ pub async fn written(
 ) -> Response {
     match form {
         Form::Json => json::large_answer(app, size, PassAnswer::new(heading, trace, detail)).await,
+        Form::Tensors => {
+            let length = Length::of(size, app.limits().inline_answer_bytes);
+            app.registry.compute().run(Work::Text, length, move || tensors(&heading, &trace)).await
+        }
         form => sheet::answer(app, size, trace, form).await,
+    }
+}
+
+fn tensors(heading: &Heading, trace: &Trace) -> Response {
+    let about = json::bytes(heading).map_err(|error| error.to_string());
+    let write = |about: Vec<u8>| {
+        safetensors::write(trace, String::from_utf8_lossy(&about).into_owned()).map_err(|error| error.to_string())
+    };
+    match about.and_then(write) {
+        Ok(bytes) => ([(CONTENT_TYPE, Format::Safetensors.media_type()), (VARY, "accept")], bytes).into_response(),
+        Err(error) => {
+            Problem::new(Code::InternalError, format!("the tensors could not be written: {error}")).into_response()
+        }
     }
 }
 
