@@ -143,7 +143,9 @@ def fastapi(seconds):
         paths = sessions(ours, 16)
         for name, title, target in (("torch", "PyTorch", 40), ("numpy", "NumPy", 12)):
             with python_peer(name) as theirs:
-                answers = [json.loads(server.ask("POST", path, STEP)) for server, path in ((ours, paths[0]), (theirs, "/step"))]
+                ours.ask("PUT", f"/v1/sessions/first-{name}", WORKED)
+                first = ((ours, f"/v1/sessions/first-{name}/step"), (theirs, "/step"))
+                answers = [json.loads(server.ask("POST", path, STEP)) for server, path in first]
                 check_the_same(*answers)
                 mine, other = in_turns(lambda: load(ours, paths, STEP, 16, seconds).rate, lambda: load(theirs, ["/step"], STEP, 16, seconds).rate)
             yield Row(f"step, requests a second, 16 connections, against FastAPI + {title}", rate(mine), rate(other), ratio(mine, other), target)
@@ -230,7 +232,10 @@ def large_answer(_):
         server.ask("PUT", "/v1/sessions/large", NETWORKS["784"])
         body = json.dumps(drawn(32)).encode()
         path = "/v1/sessions/large/backward"
+        server.ask("POST", path + "?trace=none", body)
+        before = server.memory()
         trace = server.ask("POST", path, body)
+        most = server.memory("VmHWM") - before
 
         def timed(query):
             def one():
@@ -242,10 +247,9 @@ def large_answer(_):
         whole, alone, text = in_turns(timed(""), timed("?trace=none"), lambda: tool("engine", "text", given=trace)["seconds"])
         both = [a + b for a, b in zip(alone, text, strict=True)]
         yield Row(f"trace of 784-128-64-10, 32 rows, {len(trace) / 1e6:.1f} MB, against serde_json's text and the pass", micros(whole), micros(both), ratio(whole, both), 1.15, most=True)
-        server.forget_the_most()
-        before = server.memory()
-        server.ask("POST", path, body)
-        most = server.memory("VmHWM") - before
+        json_times, tensor_times = in_turns(timed(""), timed("?format=safetensors"))
+        yield Row("the same trace as safetensors, whole request, against its JSON", micros(tensor_times), micros(json_times),
+                  ratio(json_times, tensor_times), 8)
         yield Row("the same, memory at its peak, against the answer's bytes", f"{most / 1e6:.1f} MB", f"{len(trace) / 1e6:.1f} MB", most / len(trace), 2, most=True)
 
 

@@ -70,9 +70,6 @@ class Server:
         found = re.search(rf"{which}:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
         return int(found[1]) * 1024
 
-    def forget_the_most(self):
-        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
-
 
 def chainrule(*arguments, store="memory", cores=(SERVER_CORE,)):
     return Server([BINARY, "--store", store, "--listen", "127.0.0.1:0", "--log", "off", *arguments], cores)
@@ -114,7 +111,7 @@ def load(server, paths, body, connections, seconds):
         file.flush()
         before = server.cpu_seconds()
         run = subprocess.run(
-            ["taskset", "-c", str(CLIENT_CORE), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", file.name, server.url],
+            ["taskset", "-c", str(CLIENT_CORE), "wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", file.name, server.url],
             capture_output=True, text=True, check=True)
         spent = server.cpu_seconds() - before
     requests, micros, p99, wrong = run.stdout.strip().splitlines()[-1].split()

@@ -7,6 +7,7 @@ import argparse
 import datetime
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def main():
                 print(f"   {row.name}: {row.ratio:.2f}", file=sys.stderr, flush=True)
         except Skipped as word:
             skipped.append(f"{name}: {word}")
-        except (RuntimeError, OSError) as problem:
+        except (RuntimeError, OSError, subprocess.SubprocessError) as problem:
             skipped.append(f"{name} stopped: {problem}")
     found = {"date": datetime.date.today().isoformat(), "machine": machine(), "skipped": skipped,
              "rows": [{**vars(row), "reached": row.reached} for row in rows]}

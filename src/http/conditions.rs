@@ -86,7 +86,8 @@ impl Conditions {
         let Self { condition, key } = self;
         let Some((key, request)) = key else { return work(Terms { condition, claim: None }).await };
         let claim = match app.registry.claim(key.clone(), request).await? {
-            Claimed::Again(outcome) => return again(outcome).await,
+            // Boxed, for it is rare and large.
+            Claimed::Again(outcome) => return Box::pin(again(outcome)).await,
             Claimed::First(claim) => claim,
         };
         let done = work(Terms { condition, claim: Some(Arc::clone(&claim)) }).await;
@@ -95,7 +96,7 @@ impl Conditions {
                 // Another server has answered the same request meanwhile.
                 drop(claim);
                 match app.registry.claim(key, request).await? {
-                    Claimed::Again(outcome) => again(outcome).await,
+                    Claimed::Again(outcome) => Box::pin(again(outcome)).await,
                     Claimed::First(_) => Err(problem),
                 }
             }

@@ -1,7 +1,6 @@
 //! The page's files, out of the binary. They show what the API answers; no number of a network stands in them.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use rust_embed::RustEmbed;
 
@@ -27,11 +26,7 @@ impl PageFile {
     pub fn find(name: &str) -> Option<Self> {
         let media_type = media_type(name)?;
         let file = Files::get(name)?;
-        let mut hash = String::with_capacity(64);
-        for byte in file.metadata.sha256_hash() {
-            // Writing to a string does not fail.
-            let _ = write!(hash, "{byte:02x}");
-        }
+        let hash = const_hex::encode(file.metadata.sha256_hash());
         Some(Self { bytes: file.data, media_type, hash })
     }
 

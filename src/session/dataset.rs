@@ -1,6 +1,5 @@
 //! Datasets as the store keeps them, and the few that were used last, ready to be learned from.
 
-use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -102,10 +101,5 @@ fn key(course: &CourseSpec) -> PartedKey {
 
 /// A hash as people write it.
 pub fn hexadecimal(hash: Digest) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in hash {
-        // A text takes whatever is written to it.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    const_hex::encode(hash)
 }

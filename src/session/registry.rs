@@ -156,10 +156,11 @@ impl Registry {
             return Ok(None);
         };
         if let Some(session) = slot.get().filter(|session| session.log.id == head.log.id) {
-            return self.up_to(session, head, slot).await;
+            return Box::pin(self.up_to(session, head, slot)).await;
         }
         let _gate = slot.gate.lock().await;
-        self.load(name, slot).await
+        // Boxed, for it is rare and large, and would make every caller's future as large as it is.
+        Box::pin(self.load(name, slot)).await
     }
 
     /// A session that is ready, as far as its log goes. Where it stands elsewhere than the log says, it is read anew.

@@ -212,7 +212,8 @@ impl Session {
             return Ok(());
         }
         let doubts = self.doubts.load(Ordering::Acquire);
-        let live = self.replay().onward((*self.live()).clone()).await?;
+        // Boxed, for it is rare and large, and would make every caller's future as large as it is.
+        let live = Box::pin(self.replay().onward((*self.live()).clone())).await?;
         self.publish(Arc::new(live));
         self.settled.fetch_max(doubts, Ordering::AcqRel);
         Ok(())

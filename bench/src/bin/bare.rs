@@ -13,6 +13,10 @@ use axum::serve::ListenerExt as _;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
+/// Two by one, two by two.
+type W21 = [[f64; 1]; 2];
+type W22 = [[f64; 2]; 2];
+
 #[derive(Deserialize)]
 struct Batch {
     inputs: [[f64; 2]; 1],
@@ -21,32 +25,32 @@ struct Batch {
 
 #[derive(Clone, Copy)]
 struct Network {
-    hidden: [[f64; 2]; 2],
-    output: [[f64; 1]; 2],
+    hidden: W22,
+    output: W21,
     step: u64,
 }
 
 #[derive(Serialize)]
-struct Weights<const I: usize, const O: usize> {
-    weights: [[f64; O]; I],
+struct Weights<W> {
+    weights: W,
 }
 
 #[derive(Serialize)]
 struct Forward {
     inputs: [[f64; 2]; 1],
-    layers: (LayerForward<2, 2>, LayerForward<2, 1>),
+    layers: (LayerForward<W22, [f64; 2]>, LayerForward<W21, [f64; 1]>),
     outputs: [[f64; 1]; 1],
 }
 
 #[derive(Serialize)]
-struct LayerForward<const I: usize, const O: usize> {
+struct LayerForward<W, V> {
     name: &'static str,
     kind: &'static str,
     activation: &'static str,
-    parameters: Weights<I, O>,
-    pre_activations: [[f64; O]; 1],
-    outputs: [[f64; O]; 1],
-    derivatives: [[f64; O]; 1],
+    parameters: Weights<W>,
+    pre_activations: [V; 1],
+    outputs: [V; 1],
+    derivatives: [V; 1],
 }
 
 #[derive(Serialize)]
@@ -59,16 +63,16 @@ struct Loss {
 
 #[derive(Serialize)]
 struct Backward {
-    layers: (LayerBackward<2, 1>, LayerBackward<2, 2>),
+    layers: (LayerBackward<W21, [f64; 1]>, LayerBackward<W22, [f64; 2]>),
 }
 
 #[derive(Serialize)]
-struct LayerBackward<const I: usize, const O: usize> {
+struct LayerBackward<W, V> {
     name: &'static str,
     kind: &'static str,
-    errors: [[f64; O]; 1],
-    deltas: [[f64; O]; 1],
-    gradients: Weights<I, O>,
+    errors: [V; 1],
+    deltas: [V; 1],
+    gradients: Weights<W>,
 }
 
 #[derive(Serialize)]
@@ -78,26 +82,26 @@ struct Optimizer {
 }
 
 #[derive(Serialize)]
-struct Change<const I: usize, const O: usize> {
-    change: [[f64; O]; I],
-    after: [[f64; O]; I],
+struct Change<W> {
+    change: W,
+    after: W,
 }
 
 #[derive(Serialize)]
-struct Parameters<const I: usize, const O: usize> {
-    weights: Change<I, O>,
+struct Parameters<W> {
+    weights: Change<W>,
 }
 
 #[derive(Serialize)]
-struct LayerUpdate<const I: usize, const O: usize> {
+struct LayerUpdate<W> {
     name: &'static str,
-    parameters: Parameters<I, O>,
+    parameters: Parameters<W>,
 }
 
 #[derive(Serialize)]
 struct Update {
     optimizer: Optimizer,
-    layers: (LayerUpdate<2, 1>, LayerUpdate<2, 2>),
+    layers: (LayerUpdate<W21>, LayerUpdate<W22>),
     loss_after: f64,
 }
 
@@ -223,7 +227,7 @@ async fn step(State(network): State<Arc<Mutex<Network>>>, Json(batch): Json<Batc
 async fn main() {
     let address = std::env::args().nth(1).expect("an address, such as 127.0.0.1:8090");
     let network = Network { hidden: [[0.4, 0.3], [0.2, 0.5]], output: [[0.6], [0.4]], step: 0 };
-    let fixed = serde_json::to_vec(&{ network }.step([0.5, 0.3], 1.0)).expect("a trace is JSON");
+    let fixed = serde_json::to_vec(&Network { ..network }.step([0.5, 0.3], 1.0)).expect("a trace is JSON");
     let fixed: &'static [u8] = fixed.leak();
     let routes = Router::new()
         .route("/step", post(step))
