@@ -44,9 +44,10 @@ def main():
             skipped.append(f"{name}: {word}")
         except (RuntimeError, OSError, subprocess.SubprocessError) as problem:
             skipped.append(f"{name} stopped: {problem}")
-    found = {"date": datetime.date.today().isoformat(), "machine": machine(), "skipped": skipped,
-             "rows": [{**vars(row), "reached": row.reached} for row in rows]}
-    RESULT.write_text(json.dumps(found, indent=1) + "\n")
+        # After each measure: a run that is cut off keeps what it has.
+        found = {"date": datetime.date.today().isoformat(), "machine": machine(), "skipped": skipped,
+                 "rows": [{**vars(row), "reached": row.reached} for row in rows]}
+        RESULT.write_text(json.dumps(found, indent=1) + "\n")
     print(f"\n{found['date']}, {found['machine']}\n")
     print("| what | chainrule | peer | ratio | target |")
     print("|---|---|---|---|---|")
