@@ -22,8 +22,7 @@ use tracing_subscriber::EnvFilter;
 use config::{Command, Config, Form, LogFormat, Serve, Store as Place};
 use open::open;
 
-/// A step takes and gives back hundreds of small blocks. The C library's allocator took a third of its time for that,
-/// and that of the static build takes more.
+/// A step takes and gives back hundreds of small blocks, for which the C library's allocator took a third of its time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
