@@ -56,7 +56,7 @@ bench: .tools/packages
 	python3 bench/run.py $(BENCH)
 
 bench-kernels:
-	cargo bench --locked --manifest-path bench/Cargo.toml --target-dir target/bench
+	cargo bench --locked --manifest-path bench/Cargo.toml --target-dir target/bench --bench kernels
 
 test-container:
 	tests/container/run
