@@ -28,6 +28,7 @@ use crate::engine::layer::normalization::{NormBackward, NormForward};
 use crate::engine::layer::residual::{ResidualBackward, ResidualForward};
 use crate::engine::optimizer::ParameterUpdates;
 use crate::engine::trace::RunningUpdate;
+use crate::limits::Limits;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -124,9 +125,6 @@ pub fn document() -> OpenApiDocument {
     document
 }
 
-/// The most characters of a document or a picture: their lists are cut long before.
-const LONGEST: usize = 64 << 20;
-
 /// Adds to an operation's answer the other forms that its query may ask for.
 fn list_forms(operation: &mut Operation) {
     let format = operation.parameters.iter().flatten().find_map(|parameter| match parameter {
@@ -135,9 +133,11 @@ fn list_forms(operation: &mut Operation) {
     });
     let Some(RefOr::T(Schema::Object(names))) = format else { return };
     let names = names.enum_values.clone().unwrap_or_default();
+    // Documents and pictures cut their lists long before.
+    let longest = usize::try_from(Limits::default().answer_bytes).ok();
     let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200") else { return };
     for form in Format::ALL.iter().filter(|form| names.iter().any(|name| name == form.as_str())) {
-        let text = ObjectBuilder::new().schema_type(Type::String).max_length(Some(LONGEST));
+        let text = ObjectBuilder::new().schema_type(Type::String).max_length(longest);
         let content = || ContentBuilder::new().schema(Some(text)).build().into();
         answer.content.entry(form.media_type().to_owned()).or_insert_with(content);
     }

@@ -102,9 +102,16 @@ pub enum Form {
     Json,
     /// As safetensors
     Tensors,
-    /// As a worked solution
+    /// To be read or looked at
+    Sheet(Sheet),
+}
+
+/// What a trace becomes for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sheet {
+    /// A worked solution
     Solution(Format, Options),
-    /// As a picture
+    /// A picture
     Picture(Picture, Paper),
 }
 
@@ -217,7 +224,7 @@ impl Wanted {
         let (name, layer, paper) = match self.wish {
             Wish::Json => return Ok(Form::Json),
             Wish::Tensors => return Ok(Form::Tensors),
-            Wish::Solution(format, options) => return Ok(Form::Solution(format, options)),
+            Wish::Solution(format, options) => return Ok(Form::Sheet(Sheet::Solution(format, options))),
             Wish::Picture { name, layer, paper } => (name, layer, paper),
         };
         let picture = match name {
@@ -230,7 +237,7 @@ impl Wanted {
                 Picture::Activation(layer.map_err(|error| Problem::new(Code::UnknownLayer, error.to_string()))?)
             }
         };
-        Ok(Form::Picture(picture, paper))
+        Ok(Form::Sheet(Sheet::Picture(picture, paper)))
     }
 }
 
@@ -253,23 +260,22 @@ pub fn written(document: &Document, format: Format) -> String {
 }
 
 /// A trace as a worked solution or as a picture; written off the async threads where it is long.
-pub async fn answer(app: &App, size: u64, trace: Trace, form: Form) -> Response {
+pub async fn answer(app: &App, size: u64, trace: Trace, sheet: Sheet) -> Response {
     let length = Length::of(size, app.limits().inline_answer_bytes);
-    let format = match &form {
-        Form::Json | Form::Tensors => Format::Json,
-        Form::Solution(format, _) | Form::Picture(_, Paper { format, .. }) => *format,
+    let format = match &sheet {
+        Sheet::Solution(format, _) | Sheet::Picture(_, Paper { format, .. }) => *format,
     };
-    if matches!(form, Form::Picture(Picture::Flow(Flow::Backward) | Picture::Distance, _)) && trace.backward.is_none() {
+    let of_the_way_back = matches!(sheet, Sheet::Picture(Picture::Flow(Flow::Backward) | Picture::Distance, _));
+    if of_the_way_back && trace.backward.is_none() {
         let detail = "the query's picture: there is no way back in this trace; ask backward, step or explain";
         return Problem::new(Code::ConflictingFields, detail).into_response();
     }
-    let write = move || match form {
-        Form::Solution(format, options) => written(&solution(&trace, options), format),
-        Form::Picture(Picture::Flow(flow), Paper { format: Format::Mermaid, digits, example }) => {
+    let write = move || match sheet {
+        Sheet::Solution(format, options) => written(&solution(&trace, options), format),
+        Sheet::Picture(Picture::Flow(flow), Paper { format: Format::Mermaid, digits, example }) => {
             flowchart(&trace, flow, digits, example)
         }
-        Form::Picture(picture, Paper { digits, example, .. }) => draw(&trace, &picture, digits, example),
-        Form::Json | Form::Tensors => String::new(),
+        Sheet::Picture(picture, Paper { digits, example, .. }) => draw(&trace, &picture, digits, example),
     };
     document(StatusCode::OK, format, app.registry.compute().run(Work::Text, length, write).await)
 }

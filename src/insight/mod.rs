@@ -15,7 +15,10 @@ pub mod what_if;
 use crate::engine::name::LayerName;
 
 /// The first names of a list, for a refusal that says what there is.
-fn names(names: &[LayerName]) -> String {
+pub fn names(names: &[LayerName]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
     const SHOWN: usize = 20;
     let mut shown: Vec<&str> = names.iter().take(SHOWN).map(LayerName::as_str).collect();
     let more = names.len().saturating_sub(SHOWN);

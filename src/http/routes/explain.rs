@@ -52,9 +52,9 @@ pub async fn explain(
         let form = wanted.report()?;
         return what_if::answer(&app, form, inspection, pass.into_request(Detail::None)?, overrides).await;
     }
-    let (request, form) = (pass.into_request(query.trace)?, wanted.of(subject.model())?);
+    let (request, form) = (pass.into_request(query.detail())?, wanted.of(subject.model())?);
     let (cost, trace) = inspection.step(request).await?;
-    Ok(written(&app, cost.answer_bytes, (Heading::new(None), trace), (query.trace, form)).await)
+    Ok(written(&app, cost.answer_bytes, (Heading::new(None), trace), (query.detail(), form)).await)
 }
 
 impl ExplainBody {

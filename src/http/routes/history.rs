@@ -25,8 +25,8 @@ use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::query::Query;
 use crate::http::responses;
-use crate::http::routes::passes::PassAnswer;
-use crate::http::sheet::{self, PictureName, VoiceName, Wanted, Wishes, drawing};
+use crate::http::routes::passes::{PassAnswer, TraceQuery};
+use crate::http::sheet::drawing;
 use crate::http::strict::{objects, whole};
 use crate::limits::SEED_MAX;
 use crate::render::picture::loss;
@@ -135,46 +135,6 @@ fn list_formats() -> Object {
     format::schema(LIST)
 }
 
-/// How much of a past trace is answered.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct RecallQuery {
-    /// full, summary or none; as it was answered if left out
-    #[param(inline, required = false, nullable = false)]
-    trace: Option<Detail>,
-    /// json, markdown, latex, html, svg, mermaid or safetensors: wins over Accept
-    #[param(schema_with = sheet::trace_formats, required = false)]
-    pub format: Option<Format>,
-    /// Significant digits of a worked solution or a picture; 4 if left out
-    #[param(inline, value_type = schema::Digits, required = false)]
-    pub digits: Option<u64>,
-    /// Which unit a worked solution shows of a layer with many, counted from 1
-    #[param(inline, value_type = schema::Ordinal, required = false)]
-    pub unit: Option<u64>,
-    /// Which example of the batch a worked solution or a picture shows, counted from 1
-    #[param(inline, value_type = schema::Ordinal, required = false)]
-    pub example: Option<u64>,
-    /// Who tells a worked solution: textbook or factory
-    #[param(inline, required = false, nullable = false)]
-    pub voice: Option<VoiceName>,
-    /// What a picture shows: network (if left out), backward, weights, activation or distance
-    #[param(inline, required = false, nullable = false)]
-    pub picture: Option<PictureName>,
-    /// The layer whose activation is drawn; the lowest that is bent if left out
-    #[param(inline, value_type = schema::Name, required = false)]
-    pub layer: Option<String>,
-}
-
-impl RecallQuery {
-    /// How the trace is answered.
-    fn wanted(&self, headers: &HeaderMap) -> Result<Wanted, Problem> {
-        let &Self { format, digits, unit, example, voice, picture, .. } = self;
-        let layer = self.layer.clone();
-        Wishes { format, digits, unit, example, voice, picture, layer }.wanted(headers, self.trace)
-    }
-}
-
 /// Going back.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(remote = "Self", deny_unknown_fields)]
@@ -224,12 +184,12 @@ pub async fn list(
 /// a trace, the parameters after they were replaced, or the session as it stood after its creation or after going back.
 #[utoipa::path(get, path = "/v1/sessions/{name}/steps/{step}", tag = "history", operation_id = "recall_step",
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"),
-        ("step" = inline(schema::Count), Path, description = "The step", example = 1), RecallQuery),
+        ("step" = inline(schema::Count), Path, description = "The step", example = 1), TraceQuery),
     responses((status = 200, description = "What it was answered with.", body = RecalledAnswer), responses::RecallStep))]
 pub async fn recall(
     State(app): State<Arc<App>>,
     Path((name, step)): Path<(String, String)>,
-    Query(query): Query<RecallQuery>,
+    Query(query): Query<TraceQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (name, wanted) = (session_name(&name)?, query.wanted(&headers)?);

@@ -51,10 +51,10 @@ bodies! {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct TraceQuery {
-    /// full: every number (the default); summary: outputs, loss and one norm a layer; none: the loss alone
-    #[serde(default)]
-    #[param(inline, required = false)]
-    pub trace: Detail,
+    /// full: every number; summary: outputs, loss and one norm a layer; none: the loss alone. If left out full, or, of
+    /// a step that is recalled, as it was answered
+    #[param(inline, required = false, nullable = false)]
+    pub trace: Option<Detail>,
     /// json, markdown, latex, html, svg, mermaid or safetensors: wins over Accept
     #[param(schema_with = sheet::trace_formats, required = false)]
     pub format: Option<Format>,
@@ -79,11 +79,16 @@ pub struct TraceQuery {
 }
 
 impl TraceQuery {
+    /// How much of a new trace is answered.
+    pub fn detail(&self) -> Detail {
+        self.trace.unwrap_or_default()
+    }
+
     /// How the trace is answered.
     pub fn wanted(&self, headers: &HeaderMap) -> Result<Wanted, Problem> {
         let &Self { format, digits, unit, example, voice, picture, .. } = self;
         let layer = self.layer.clone();
-        Wishes { format, digits, unit, example, voice, picture, layer }.wanted(headers, Some(self.trace))
+        Wishes { format, digits, unit, example, voice, picture, layer }.wanted(headers, self.trace)
     }
 }
 
@@ -146,7 +151,7 @@ pub async fn forward(
     headers: HeaderMap,
     Json(body): Json<PassBody>,
 ) -> Result<Response, Problem> {
-    look(&app, &name, Extent::Forward, (query.trace, query.wanted(&headers)?), body).await
+    look(&app, &name, Extent::Forward, (query.detail(), query.wanted(&headers)?), body).await
 }
 
 /// Backward
@@ -164,7 +169,7 @@ pub async fn backward(
     headers: HeaderMap,
     Json(body): Json<PassBody>,
 ) -> Result<Response, Problem> {
-    look(&app, &name, Extent::Backward, (query.trace, query.wanted(&headers)?), body).await
+    look(&app, &name, Extent::Backward, (query.detail(), query.wanted(&headers)?), body).await
 }
 
 async fn look(
@@ -216,9 +221,9 @@ pub async fn step(
             return Err(Fault::new("/what_if", Code::ConflictingFields, detail).into());
         }
         let form = wanted.clone().of(session.subject().model())?;
-        let (trace, live) = session.step(body.into_request(query.trace)?, terms).await?;
+        let (trace, live) = session.step(body.into_request(query.detail())?, terms).await?;
         let heading = (session.name().clone(), live.step());
-        Ok(tagged(answer(&app, &session, heading, trace, (query.trace, form)).await, live.tag))
+        Ok(tagged(answer(&app, &session, heading, trace, (query.detail(), form)).await, live.tag))
     };
     change.conditions.once_as(&app, work, |outcome| again(&app, outcome, wanted.clone())).await
 }
@@ -248,7 +253,7 @@ pub async fn written(
             let length = Length::of(size, app.limits().inline_answer_bytes);
             app.registry.compute().run(Work::Text, length, move || tensors(&heading, &trace)).await
         }
-        form => sheet::answer(app, size, trace, form).await,
+        Form::Sheet(sheet) => sheet::answer(app, size, trace, sheet).await,
     }
 }
 

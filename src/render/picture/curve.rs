@@ -10,6 +10,7 @@ use crate::engine::layer::{LayerForward, NamedLayer};
 use crate::engine::matrix::Matrix;
 use crate::engine::name::LayerName;
 use crate::engine::trace::Trace;
+use crate::insight::names;
 use crate::render::number::Digits;
 use crate::render::solution::nodes::{nodes, word};
 
@@ -35,13 +36,6 @@ pub enum CurveError {
     Straight { layer: LayerName, why: &'static str, curved: Vec<LayerName> },
     #[error("no layer of this network has a curve: softmax looks at a whole row, and the others have no activation")]
     NoLayer,
-}
-
-fn names(names: &[LayerName]) -> String {
-    if names.is_empty() {
-        return "none".into();
-    }
-    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The layer that is drawn: the wanted one, or else the lowest that is bent, or else the lowest with a curve.

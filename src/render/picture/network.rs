@@ -58,7 +58,7 @@ pub(super) fn draw(trace: &Trace, blame: Option<&Blame>, drawing: Drawing) -> St
 }
 
 #[allow(clippy::cast_precision_loss, reason = "units and layers are limited far below 2^53")]
-fn of(count: usize) -> f64 {
+pub(super) fn of(count: usize) -> f64 {
     count as f64
 }
 

@@ -1,6 +1,7 @@
 //! The weights of each dense layer as a heat map: a cell a weight, blue above zero and orange below, as strong as it is
 //! large within its layer.
 
+use super::network::of;
 use super::svg::{Set, Svg, sign_of_area};
 use crate::engine::layer::LayerForward;
 use crate::engine::matrix::Matrix;
@@ -89,9 +90,4 @@ fn map(svg: &mut Svg, x: f64, name: &str, weights: &Matrix, digits: Digits) {
 
 fn is_numbered(weights: &Matrix) -> bool {
     weights.rows().max(weights.columns()) <= NUMBERED
-}
-
-#[allow(clippy::cast_precision_loss, reason = "units are limited far below 2^53")]
-fn of(count: usize) -> f64 {
-    count as f64
 }

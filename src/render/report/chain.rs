@@ -12,7 +12,7 @@ const PRODUCT: usize = 12;
 
 /// What was found for the weight that was asked about.
 pub fn chain(chain: &Chain, asked: &ChainRequest, digits: Digits) -> Document {
-    let weight = place(&asked.layer, asked.parameter.as_str(), &asked.index);
+    let weight = place(format_args!("{} {}", asked.layer, asked.parameter.as_str()), &asked.index);
     let value = |value: f64| digits.write(value);
     let mut first = Section::new(2, "The gradient");
     first.say(vec![

@@ -47,9 +47,11 @@ fn of_layer(layer: &LayerDiff, digits: Digits, sections: &mut Vec<Section>) {
     let all: usize = layer.parameters.iter().map(|(_, tensor)| tensor.values().len()).sum();
     let rows = layer.parameters.iter().flat_map(|(parameter, tensor)| {
         let name = parameter.as_str();
-        tensor.values().iter().enumerate().map(move |(at, change)| {
-            (place("", name, &tensor.index(at)).trim_start().to_owned(), vec![number(digits, *change)])
-        })
+        tensor
+            .values()
+            .iter()
+            .enumerate()
+            .map(move |(at, change)| (place(name, &tensor.index(at)), vec![number(digits, *change)]))
     });
     section.table(&["parameter", "Δ"], rows.take(ROWS).collect());
     say_if_cut(&mut section, all.min(ROWS), all, "the first ones");

@@ -39,7 +39,7 @@ pub fn gradient_check(check: &GradientCheck, digits: Digits) -> Document {
             }
             .into(),
         ));
-        (place(&checked.layer, checked.parameter.as_str(), &checked.index), cells)
+        (place(format_args!("{} {}", checked.layer, checked.parameter.as_str()), &checked.index), cells)
     });
     section.table(&["parameter", "chain rule", "slope", "relative error", "h", ""], rows.collect());
     say_if_cut(&mut section, worst.len().min(ROWS), worst.len(), "the worst ones");

@@ -49,8 +49,8 @@ fn say_if_cut(section: &mut Section, shown: usize, all: usize, which: &str) {
     }
 }
 
-/// A place such as `hidden weights [0, 1]`.
-fn place(layer: impl Display, parameter: &str, index: &[usize]) -> String {
+/// A place such as `hidden weights [0, 1]`, in something that is called `hidden weights`.
+fn place(of: impl Display, index: &[usize]) -> String {
     let index: Vec<String> = index.iter().map(ToString::to_string).collect();
-    format!("{layer} {parameter} [{}]", index.join(", "))
+    format!("{of} [{}]", index.join(", "))
 }
