@@ -44,6 +44,7 @@ pub struct Ran {
 /// The batches of a run, the order of the latest epoch at hand.
 pub struct Batches<'c> {
     course: &'c Course,
+    epoch_steps: u64,
     /// The epoch at hand, where there is one, and the order of its rows
     epoch: Option<u64>,
     order: Vec<usize>,
@@ -76,7 +77,7 @@ impl Course {
 
     /// The batches from anywhere on.
     pub fn batches(&self) -> Batches<'_> {
-        Batches { course: self, epoch: None, order: vec![], next: (0, 0) }
+        Batches { course: self, epoch_steps: self.epoch_steps(), epoch: None, order: vec![], next: (0, 0) }
     }
 }
 
@@ -97,8 +98,12 @@ impl Batches<'_> {
     fn places(&mut self, step: u64) -> &[usize] {
         let Course { rows, batch, order, .. } = self.course;
         let rows = rows.rows();
-        if self.epoch.is_none() || self.next.0 != step || self.next.1 >= rows {
-            let epoch = self.course.epoch(step);
+        if self.next.0 != step || self.next.1 >= rows || self.epoch.is_none() {
+            let (epoch, within) = match self.epoch {
+                // One epoch after the other, without a division.
+                Some(epoch) if self.next.0 == step => (epoch + 1, 0),
+                _ => (step / self.epoch_steps, step % self.epoch_steps),
+            };
             if self.epoch != Some(epoch) {
                 // One row has one order, and so have rows that are taken as they lie.
                 if self.epoch.is_none() || rows > 1 && *order != Order::Given {
@@ -106,7 +111,7 @@ impl Batches<'_> {
                 }
                 self.epoch = Some(epoch);
             }
-            self.next.1 = usize::try_from(step % self.course.epoch_steps()).unwrap_or(0) * batch;
+            self.next.1 = usize::try_from(within).unwrap_or(0) * batch;
         }
         let from = self.next.1;
         self.next = (step + 1, from + batch);
@@ -139,7 +144,7 @@ impl Batch {
 /// So many steps from a state on, the first of them being the step `from` of the run.
 pub fn run(model: &Model, course: &Course, mut state: State, from: u64, count: u64) -> Ran {
     let mut batches = course.batches();
-    let mut stepper = Stepper::new(model, &state, course.batch.min(course.rows.rows()));
+    let mut stepper = Stepper::new(model, &state, &course.rows, course.batch.min(course.rows.rows()));
     // Whether the stepper is further than the state.
     let mut ahead = false;
     let (mut made, mut loss, mut stopped) = (0, None, None);
@@ -147,13 +152,14 @@ pub fn run(model: &Model, course: &Course, mut state: State, from: u64, count: u
         let step = from + made;
         if let Some(stepper) = &mut stepper {
             let learning_rate = batches.learning_rate(step);
-            if stepper.step(&course.rows, batches.places(step), learning_rate) {
+            if stepper.step(batches.places(step), learning_rate) {
                 ahead = true;
                 made += 1;
                 continue;
             }
             if ahead {
-                (state, loss, ahead) = (stepper.state(), stepper.last_loss(), false);
+                (state, ahead) = (stepper.state(), false);
+                loss = Some(stepper.last_loss(batches.places(step - 1)));
             }
         }
         match batches.at(step).step(model, &state) {
@@ -172,7 +178,8 @@ pub fn run(model: &Model, course: &Course, mut state: State, from: u64, count: u
         }
     }
     if let Some(stepper) = stepper.filter(|_| ahead) {
-        (state, loss) = (stepper.state(), stepper.last_loss());
+        state = stepper.state();
+        loss = Some(stepper.last_loss(batches.places(from + made - 1)));
     }
     Ran { state, made, loss, stopped }
 }

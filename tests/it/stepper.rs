@@ -88,6 +88,21 @@ async fn with_every_activation_and_loss(
     compare(json!({"network": {"inputs": 5, "layers": layers}, "loss": loss, "seed": 8}), 3, batch, schedule).await;
 }
 
+/// One example a step through layers of few units, whose products are compiled for each number of them, and of one more.
+#[rstest]
+#[tokio::test]
+async fn with_narrow_layers(
+    #[values(1, 2, 3, 4, 5, 6, 7, 8, 9)] units: u64,
+    #[values("sigmoid", "relu", "softmax")] activation: &str,
+    #[values(json!({}), json!({"learning_rate": {"kind": "exponential", "rate": 0.2, "factor": 0.9}}))] schedule: Value,
+) {
+    let layers = json!([{"kind": "dense", "units": units, "activation": activation},
+        {"kind": "activation", "activation": "tanh"}, {"kind": "dense", "units": 9 - units.min(8), "bias": false},
+        {"kind": "dense", "units": 3, "activation": "softmax"}]);
+    compare(json!({"network": {"inputs": 5, "layers": layers}, "loss": "cross_entropy", "seed": 2}), 3, 1, schedule)
+        .await;
+}
+
 /// Large enough for every kernel's tiles, and more rows than a tile has.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_large_layers() {

@@ -1,5 +1,6 @@
 //! A layer of a stack with its buffers: a dense one, or an activation alone.
 
+use super::narrow;
 use super::update::Parameter;
 use crate::engine::activation::Activation;
 use crate::engine::layer::NamedLayer;
@@ -62,6 +63,7 @@ impl StackedLayer {
         let (inputs, units) = (self.inputs, self.units);
         let (below, a) = (&below[..rows * inputs], &mut self.pre_activations[..rows * units]);
         match &self.weights {
+            Some(weights) if rows == 1 && units <= narrow::UNITS => narrow::sums(below, &weights.values, a),
             Some(weights) => {
                 let weights = Operand::of_values(&weights.values, inputs, units);
                 product_into(Operand::of_values(below, rows, inputs), weights, a, packing);
@@ -114,9 +116,40 @@ impl StackedLayer {
         }
     }
 
+    /// Whether a step of one example by plain descent is made by [`Self::descend_and_update`].
+    pub(super) fn is_narrow(&self) -> bool {
+        self.units <= narrow::UNITS
+    }
+
+    /// [`Self::descend`] of one example, and each parameter after a step of plain descent; whether all are finite.
+    pub(super) fn descend_and_update(&mut self, below: &[f64], errors_below: Option<&mut Vec<f64>>, rate: f64) -> bool {
+        let (inputs, units) = (self.inputs, self.units);
+        let deltas = &mut self.deltas[..units];
+        let (errors, a, h) = (&self.errors[..units], &self.pre_activations[..units], &self.outputs[..units]);
+        self.activation.deltas_into(errors, a, h, units, deltas);
+        let errors_below = errors_below.map(|errors| &mut errors[..inputs]);
+        let Some(weights) = &mut self.weights else {
+            if let Some(errors) = errors_below {
+                errors.copy_from_slice(deltas);
+            }
+            return true;
+        };
+        if let Some(errors) = errors_below {
+            narrow::errors(&weights.values, deltas, errors);
+        }
+        let (values, after) = weights.numbers_mut();
+        let fine = narrow::descent(&below[..inputs], deltas, rate, values, after);
+        let Some(bias) = &mut self.bias else { return fine };
+        let (values, after) = bias.numbers_mut();
+        // A bias is the weight of an input that is 1.
+        fine & narrow::descent(&[1.0], deltas, rate, values, after)
+    }
+
     /// The numbers after the step become the layer's own.
     pub(super) fn commit(&mut self) {
-        self.parameters_mut().for_each(Parameter::commit);
+        for parameter in [&mut self.weights, &mut self.bias].into_iter().flatten() {
+            parameter.commit();
+        }
     }
 
     pub(super) fn state(&self, like: &LayerState) -> LayerState {

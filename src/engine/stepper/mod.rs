@@ -7,11 +7,12 @@
 //! optimizer; anything else is not.
 
 mod layer;
+mod narrow;
 mod update;
 
 use super::dataset::split::Part;
 use super::layer::Layer;
-use super::loss::mean;
+use super::loss::{Loss, mean};
 use super::matrix::{Matrix, Packing, norm};
 use super::model::Model;
 use super::optimizer::{Common, LearningRate};
@@ -24,28 +25,25 @@ use update::{Rule, uphill};
 pub struct Stepper<'m> {
     model: &'m Model,
     layers: Vec<StackedLayer>,
+    /// Whether steps of one example by plain descent are made on the way down
+    is_narrow: bool,
     updates: u64,
-    /// x and y of the batch, `[examples][inputs]` and `[examples][outputs]`
-    inputs: Vec<f64>,
-    targets: Vec<f64>,
-    /// y and ŷ of the last step that was made, and its examples
-    last: Last,
+    /// The rows to learn from
+    part: &'m Part,
+    /// x and y of a batch whose rows do not lie side by side, `[examples][inputs]` and `[examples][outputs]`
+    gathered: (Vec<f64>, Vec<f64>),
+    /// ŷ of the last step that was made, `[examples][outputs]`
+    last_outputs: Vec<f64>,
     packing: Packing,
-}
-
-#[derive(Default)]
-struct Last {
-    targets: Vec<f64>,
-    outputs: Vec<f64>,
-    rows: usize,
 }
 
 /// Errors below this are squared, summed over any batch and multiplied with any slope without overflow.
 const ERROR_MOST: f64 = 1e140;
 
 impl<'m> Stepper<'m> {
-    /// From a state on, for batches of at most so many rows; `None` where the model has other layers.
-    pub fn new(model: &'m Model, state: &State, rows: usize) -> Option<Self> {
+    /// From a state on, for batches of at most so many of those rows, which fit the model; `None` where the model has
+    /// other layers.
+    pub fn new(model: &'m Model, state: &State, part: &'m Part, rows: usize) -> Option<Self> {
         if !Self::is_for(model) {
             return None;
         }
@@ -54,10 +52,11 @@ impl<'m> Stepper<'m> {
         let (first, last) = (layers.first()?, layers.last()?);
         Some(Self {
             model,
+            is_narrow: model.optimizer().is_plain() && layers.iter().all(StackedLayer::is_narrow),
             updates: state.updates(),
-            inputs: vec![0.0; rows * first.inputs()],
-            targets: vec![0.0; rows * last.units()],
-            last: Last { targets: vec![0.0; rows * last.units()], outputs: vec![0.0; rows * last.units()], rows: 0 },
+            part,
+            gathered: (vec![0.0; rows * first.inputs()], vec![0.0; rows * last.units()]),
+            last_outputs: vec![0.0; rows * last.units()],
             packing: Packing::default(),
             layers,
         })
@@ -73,70 +72,34 @@ impl<'m> Stepper<'m> {
     }
 
     /// Makes the step of some rows; `false` where it is in doubt, and nothing is changed.
-    pub fn step(&mut self, part: &Part, places: &[usize], learning_rate: Option<LearningRate>) -> bool {
+    pub fn step(&mut self, places: &[usize], learning_rate: Option<LearningRate>) -> bool {
         let rows = places.len();
-        self.gather(part, places);
-        if !self.climb(rows) {
+        let inputs = side_by_side(&self.part.inputs, places, &mut self.gathered.0);
+        let targets = side_by_side(&self.part.targets, places, &mut self.gathered.1);
+        if !climb(&mut self.layers, self.model.loss(), (inputs, targets), rows, &mut self.packing) {
             return false;
         }
-        self.descend(rows);
-        if !self.update(rows, learning_rate) {
-            return false;
+        let rate = learning_rate.unwrap_or(self.model.optimizer().learning_rate).value();
+        if rows == 1 && self.is_narrow {
+            if !descend_and_update(&mut self.layers, inputs, rate) {
+                return false;
+            }
+        } else {
+            descend(&mut self.layers, inputs, rows, &mut self.packing);
+            if !self.update(rows, rate) {
+                return false;
+            }
         }
         self.layers.iter_mut().for_each(StackedLayer::commit);
         self.updates += 1;
-        self.last.rows = rows;
-        std::mem::swap(&mut self.last.targets, &mut self.targets);
         if let Some(top) = self.layers.last_mut() {
-            std::mem::swap(&mut self.last.outputs, &mut top.outputs);
+            std::mem::swap(&mut self.last_outputs, &mut top.outputs);
         }
         true
     }
 
-    fn gather(&mut self, part: &Part, places: &[usize]) {
-        let into = |matrix: &Matrix, to: &mut [f64]| {
-            for (&place, to) in places.iter().zip(to.chunks_exact_mut(matrix.columns())) {
-                to.copy_from_slice(matrix.row(place));
-            }
-        };
-        into(&part.inputs, &mut self.inputs);
-        into(&part.targets, &mut self.targets);
-    }
-
-    /// Outputs of every layer, and the errors at the top. Whether all of them are beyond doubt.
-    fn climb(&mut self, rows: usize) -> bool {
-        let mut below = &self.inputs[..];
-        for layer in &mut self.layers {
-            if !layer.climb(below, rows, &mut self.packing) {
-                return false;
-            }
-            below = &layer.outputs;
-        }
-        let Some(top) = self.layers.last_mut() else { return false };
-        let (loss, units) = (self.model.loss(), top.units());
-        let (outputs, targets) = (&top.outputs[..rows * units], &self.targets[..rows * units]);
-        if loss.of_probabilities() && !outputs.iter().fold(true, |all, output| all & (0.0..=1.0).contains(output)) {
-            return false;
-        }
-        let errors = &mut top.errors[..rows * units];
-        loss.errors_into(targets, outputs, units, errors);
-        errors.iter().fold(true, |all, error| all & (error.abs() < ERROR_MOST))
-    }
-
-    /// Deltas and sums of gradients of every layer.
-    fn descend(&mut self, rows: usize) {
-        for at in (0..self.layers.len()).rev() {
-            let (below, here) = self.layers.split_at_mut(at);
-            let layer = &mut here[0];
-            match below.last_mut() {
-                Some(below) => layer.descend(&below.outputs, Some(&mut below.errors), rows, &mut self.packing),
-                None => layer.descend(&self.inputs, None, rows, &mut self.packing),
-            }
-        }
-    }
-
     /// Every parameter after the step; whether all of them, and all on the way to them, are finite.
-    fn update(&mut self, rows: usize, learning_rate: Option<LearningRate>) -> bool {
+    fn update(&mut self, rows: usize, rate: f64) -> bool {
         let optimizer = self.model.optimizer();
         let mut clip = None;
         if optimizer.clip_norm.is_some() {
@@ -150,19 +113,16 @@ impl<'m> Stepper<'m> {
                 return false;
             }
         }
-        let rate = learning_rate.unwrap_or(optimizer.learning_rate).value();
         let rule = Rule::new(optimizer, rate, Common { timestep: self.updates + 1, clip });
         self.layers.iter_mut().flat_map(StackedLayer::parameters_mut).all(|parameter| rule.update(parameter, rows))
     }
 
-    /// The mean loss of the last batch before its update; `None` before the first step.
-    pub fn last_loss(&self) -> Option<f64> {
-        let Last { targets, outputs, rows } = &self.last;
-        let matrix = |values: &[f64]| {
-            let units = self.layers.last().map_or(1, StackedLayer::units);
-            Matrix::new(*rows, units, values[..rows * units].to_vec())
-        };
-        (*rows > 0).then(|| mean(&self.model.loss().per_example(&matrix(targets), &matrix(outputs))))
+    /// The mean loss of the last step that was made, before its update, by the places of its rows.
+    pub fn last_loss(&self, places: &[usize]) -> f64 {
+        let targets = self.part.chosen(places).targets;
+        let outputs = self.last_outputs[..targets.values().len()].to_vec();
+        let outputs = Matrix::new(targets.rows(), targets.columns(), outputs);
+        mean(&self.model.loss().per_example(&targets, &outputs))
     }
 
     /// The state after the last step.
@@ -177,6 +137,73 @@ impl<'m> Stepper<'m> {
         self.updates = state.updates();
         self.layers.iter_mut().zip(state.layers()).for_each(|(layer, state)| layer.take(state));
     }
+}
+
+/// Some rows of a matrix as they lie where they lie side by side, and else gathered.
+fn side_by_side<'r>(matrix: &'r Matrix, places: &[usize], gathered: &'r mut [f64]) -> &'r [f64] {
+    let columns = matrix.columns();
+    if let [first, .., last] | [first @ last] = places
+        && places.windows(2).all(|pair| pair[0] + 1 == pair[1])
+    {
+        return &matrix.values()[first * columns..(last + 1) * columns];
+    }
+    let gathered = &mut gathered[..places.len() * columns];
+    for (&place, to) in places.iter().zip(gathered.chunks_exact_mut(columns)) {
+        to.copy_from_slice(matrix.row(place));
+    }
+    gathered
+}
+
+/// Outputs of every layer, and the errors at the top. Whether all of them are beyond doubt.
+fn climb(
+    layers: &mut [StackedLayer],
+    loss: Loss,
+    (inputs, targets): (&[f64], &[f64]),
+    rows: usize,
+    packing: &mut Packing,
+) -> bool {
+    let mut below = inputs;
+    for layer in &mut *layers {
+        if !layer.climb(below, rows, packing) {
+            return false;
+        }
+        below = &layer.outputs;
+    }
+    let Some(top) = layers.last_mut() else { return false };
+    let outputs = &top.outputs[..targets.len()];
+    if loss.of_probabilities() && !outputs.iter().fold(true, |all, output| all & (0.0..=1.0).contains(output)) {
+        return false;
+    }
+    let errors = &mut top.errors[..targets.len()];
+    loss.errors_into(targets, outputs, targets.len() / rows, errors);
+    errors.iter().fold(true, |all, error| all & (error.abs() < ERROR_MOST))
+}
+
+/// Deltas and sums of gradients of every layer.
+fn descend(layers: &mut [StackedLayer], inputs: &[f64], rows: usize, packing: &mut Packing) {
+    let mut above = layers;
+    while let [below @ .., layer] = above {
+        match below.last_mut() {
+            Some(below) => layer.descend(&below.outputs, Some(&mut below.errors), rows, packing),
+            None => layer.descend(inputs, None, rows, packing),
+        }
+        above = below;
+    }
+}
+
+/// The same of one example and narrow layers, and every parameter after a step of plain descent on the way; whether all
+/// of them are finite.
+fn descend_and_update(layers: &mut [StackedLayer], inputs: &[f64], rate: f64) -> bool {
+    let mut above = layers;
+    let mut fine = true;
+    while let [below @ .., layer] = above {
+        fine &= match below.last_mut() {
+            Some(below) => layer.descend_and_update(&below.outputs, Some(&mut below.errors), rate),
+            None => layer.descend_and_update(inputs, None, rate),
+        };
+        above = below;
+    }
+    fine
 }
 
 impl LayerState {

@@ -60,6 +60,11 @@ impl Parameter {
         }
     }
 
+    /// Its values before the step, and the places of those after it.
+    pub(super) fn numbers_mut(&mut self) -> (&[f64], &mut [f64]) {
+        (&self.values, &mut self.after)
+    }
+
     /// Its values, and those of each slot.
     pub(super) fn numbers(&self) -> impl Iterator<Item = &[f64]> {
         [&self.values[..]].into_iter().chain(self.slots.iter().map(|slot| &slot.values[..]))
