@@ -83,7 +83,7 @@ pub async fn recalled(
             let detail = if wanted.is_json() { detail.unwrap_or(was) } else { Detail::Full };
             let rows = trace.forward.inputs.rows();
             detail.check(cost(session.subject().model(), rows, Extent::Step), app.limits())?;
-            let form = wanted.of(session.subject().model())?;
+            let form = wanted.of(session.subject().model(), Some(rows))?;
             passes::answer(app, session, (name, step), answerable(*trace, detail)?, (detail, form)).await
         }
     };

@@ -17,6 +17,7 @@ use super::report::Report;
 use crate::engine::model::Model;
 use crate::engine::name::LayerName;
 use crate::engine::trace::Trace;
+use crate::insight::names;
 use crate::limits::DIGITS_MOST;
 use crate::render::document::Document;
 use crate::render::number::Digits;
@@ -138,12 +139,14 @@ impl Wishes {
             ("unit", unit.is_some() && !told),
             ("voice", voice.is_some() && !told),
             ("picture", picture.is_some() && !drawn),
-            ("layer", layer.is_some() && picture != Some(PictureName::Activation)),
+            ("layer", layer.is_some() && !told && picture != Some(PictureName::Activation)),
         ];
         if let Some((name, _)) = given.iter().find(|(_, misplaced)| *misplaced) {
             let forms = match *name {
                 "picture" => "a picture; add format=svg or mermaid",
-                "layer" => "the picture of an activation; add picture=activation",
+                "layer" => {
+                    "a worked solution, or the picture of an activation; add format=markdown, latex or html, or picture=activation"
+                }
                 "unit" | "voice" => "a worked solution; add format=markdown, latex or html",
                 _ => "a worked solution or a picture; add format=markdown, latex, html, svg or mermaid",
             };
@@ -164,20 +167,20 @@ impl Wishes {
             Some(0) => Err(Problem::new(Code::NumberOutOfRange, format!("the query's {name} is counted from 1"))),
             value => Ok(value.map_or(0, |value| usize::try_from(value - 1).unwrap_or(usize::MAX))),
         };
+        let layer = layer.as_deref().map(LayerName::parse).transpose();
+        let layer = layer.map_err(|error| Problem::new(Code::InvalidName, format!("the query's layer: {error}")))?;
         if drawn {
             let name = picture.unwrap_or(PictureName::Network);
             if format == Format::Mermaid && !matches!(name, PictureName::Network | PictureName::Backward) {
                 let detail = "the query's picture: a flowchart shows network or backward; ask for format=svg";
                 return Err(Problem::new(Code::ConflictingFields, detail));
             }
-            let layer = layer.as_deref().map(LayerName::parse).transpose();
-            let layer =
-                layer.map_err(|error| Problem::new(Code::InvalidName, format!("the query's layer: {error}")))?;
             let paper = Paper { format, digits, example: place("example", example)? };
             return Ok(Wish::Picture { name, layer, paper });
         }
         let voice = if voice == Some(VoiceName::Factory) { Voice::Factory } else { Voice::Textbook };
-        let options = Options { digits, unit: place("unit", unit)?, example: place("example", example)?, voice };
+        let (unit, example) = (place("unit", unit)?, place("example", example)?);
+        let options = Options { digits, unit, example, layer, voice };
         Ok(Wish::Solution(format, options))
     }
 }
@@ -206,8 +209,7 @@ impl Wanted {
                 return Ok(Report::new(format, options.digits));
             }
             Wish::Solution(..) => {
-                let detail =
-                    "unit, example and voice are for a whole trace; what_if is answered as the differences to one";
+                let detail = "unit, example, layer and voice are for a whole trace; what_if is answered as the differences to one";
                 (Code::ConflictingFields, detail)
             }
             Wish::Tensors | Wish::Picture { .. } => {
@@ -219,14 +221,32 @@ impl Wanted {
         Err(Problem::new(code, detail))
     }
 
-    /// The form of a trace of that network, if it has what is to be drawn.
-    pub fn of(self, model: &Model) -> Result<Form, Problem> {
+    /// The form of a trace of that network and of so many examples, if it has what is to be shown. Where the examples
+    /// are not known, the pass is refused for that.
+    pub fn of(self, model: &Model, examples: Option<usize>) -> Result<Form, Problem> {
+        let example = |example: usize| match examples {
+            Some(examples) if example >= examples => Err(too_far("example", example, "the batch", examples)),
+            _ => Ok(()),
+        };
         let (name, layer, paper) = match self.wish {
             Wish::Json => return Ok(Form::Json),
             Wish::Tensors => return Ok(Form::Tensors),
-            Wish::Solution(format, options) => return Ok(Form::Sheet(Sheet::Solution(format, options))),
+            Wish::Solution(format, options) => {
+                example(options.example)?;
+                let units = model.all_layers().iter().map(|named| named.layer.size().outputs).max().unwrap_or(1);
+                if options.unit >= units {
+                    return Err(too_far("unit", options.unit, "the widest layer", units));
+                }
+                if let Some(layer) = options.layer.as_ref().filter(|layer| !model.names().any(|name| name == *layer)) {
+                    let all: Vec<LayerName> = model.names().cloned().collect();
+                    let detail = format!("the network has no layer {layer}; there is {}", names(&all));
+                    return Err(Problem::new(Code::UnknownLayer, detail));
+                }
+                return Ok(Form::Sheet(Sheet::Solution(format, options)));
+            }
             Wish::Picture { name, layer, paper } => (name, layer, paper),
         };
+        example(paper.example)?;
         let picture = match name {
             PictureName::Network => Picture::Flow(Flow::Network),
             PictureName::Backward => Picture::Flow(Flow::Backward),
@@ -239,6 +259,12 @@ impl Wanted {
         };
         Ok(Form::Sheet(Sheet::Picture(picture, paper)))
     }
+}
+
+/// The refusal of a place behind the last one; the place is counted from 0 here, and from 1 in the query.
+fn too_far(name: &str, place: usize, of: &str, count: usize) -> Problem {
+    let detail = format!("the query's {name} is {}, and {of} has {count}", place.saturating_add(1));
+    Problem::new(Code::NumberOutOfRange, detail)
 }
 
 /// So many significant digits, or as many as there are if nothing is said.

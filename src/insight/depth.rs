@@ -156,8 +156,10 @@ fn judge(layers: &[LayerDepth]) -> (Option<Verdict>, String) {
         );
         return (Some(verdict), because);
     }
+    // In full it stands beside this sentence.
+    let ratio = if (1e-3..1e4).contains(&ratio) { format!("{ratio:.4}") } else { format!("{ratio:.3e}") };
     let because = format!(
-        "the mean |delta| of {} is {ratio:e} times the output layer's; vanishing is below {VANISHING:e}, exploding above \
+        "the mean |delta| of {} is {ratio} times the output layer's; vanishing is below {VANISHING:e}, exploding above \
          {EXPLODING:e}",
         lowest.name
     );

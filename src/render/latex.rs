@@ -11,8 +11,11 @@ const HEAD: &str = "\\documentclass{article}
 \\usepackage[T1]{fontenc}
 \\usepackage{amsmath}
 \\usepackage[margin=2.5cm]{geometry}
+\\usepackage{graphicx}
 \\allowdisplaybreaks
 \\setcounter{secnumdepth}{0}
+\\newsavebox{\\measured}
+\\newcommand{\\fitted}[1]{\\sbox{\\measured}{#1}\\ifdim\\wd\\measured>\\linewidth\\resizebox{\\linewidth}{!}{\\usebox{\\measured}}\\else\\usebox{\\measured}\\fi}
 ";
 
 /// The document.
@@ -57,7 +60,8 @@ fn span(span: &Span) -> String {
 fn rows(table: &Table) -> String {
     let head: Vec<String> = table.head.iter().map(|cell| escaped(cell)).collect();
     let columns = format!("l{}", "r".repeat(head.len() - 1));
-    let mut text = format!("\\begin{{center}}\n\\begin{{tabular}}{{{columns}}}\n{} \\\\\n\\hline\n", head.join(" & "));
+    let mut text =
+        format!("\\begin{{center}}\n\\fitted{{\\begin{{tabular}}{{{columns}}}\n{} \\\\\n\\hline\n", head.join(" & "));
     for (name, cells) in &table.rows {
         let cells = cells.iter().map(|cell| match cell {
             Cell::Number(number) => format!("${}$", tex::number(number)),
@@ -66,7 +70,7 @@ fn rows(table: &Table) -> String {
         });
         let _ = writeln!(text, "\\texttt{{{}}} & {} \\\\", escaped(name), cells.collect::<Vec<_>>().join(" & "));
     }
-    text.push_str("\\end{tabular}\n\\end{center}");
+    text.push_str("\\end{tabular}}\n\\end{center}");
     text
 }
 

@@ -204,10 +204,16 @@ impl Equation {
         Math::row([self.left].into_iter().chain(forms))
     }
 
-    /// Equal to a number, or to one that was rounded.
+    /// Equal to a number, or to one that was rounded. Where that number stands there already it is not said again.
     #[must_use]
     pub fn comes_to(mut self, number: Written) -> Self {
         let sign = if number.exact { "=" } else { "≈" };
+        if let Some((before, Math::Number(last))) = self.forms.last_mut()
+            && *last == number
+        {
+            *before = sign;
+            return self;
+        }
         self.forms.push((sign, Math::Number(number)));
         self
     }

@@ -179,6 +179,14 @@ impl Subject {
         *self.model.spec() == spec.model && self.data == spec.data
     }
 
+    /// Examples of the batch that a request brings, or that is taken where it brings none.
+    pub fn examples(&self, request: &PassRequest) -> Option<usize> {
+        match (&request.inputs, &request.targets, &self.data) {
+            (None, None, Some(data)) => Some(data.inputs.rows()),
+            (inputs, ..) => inputs.as_ref().map(Matrix::rows),
+        }
+    }
+
     /// Checks a request against the model and the limits, before anything is computed. What only goes forward
     /// needs no targets.
     pub fn prepare(&self, request: PassRequest, extent: Extent, limits: &Limits) -> Result<Prepared, SubjectError> {

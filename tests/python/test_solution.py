@@ -104,14 +104,14 @@ def python(formula):
     text = re.sub(r"\\operatorname\{([a-z]+)(?:\\_)?([a-z]*)\}", r"value_\1_\2", text)
     text = re.sub(r" \\cdot 10\^\{(-?\d+)\}", r"e\1", text)
     for tex, plain in (("\\left(", "("), ("\\right)", ")"), ("\\cdot", "*"), ("\\tanh", "tanh"), ("\\exp", "exp"),
-                       ("\\ln", "ln"), ("\\max", "max"), ("\\Phi", "phi"), ("\\sigma", "sigma"), (",\\ ", ","),
-                       ("{", "("), ("}", ")"), ("^(2)", "**2")):
+                       ("\\ln", "ln"), ("\\sqrt", "sqrt"), ("\\max", "max"), ("\\Phi", "phi"), ("\\sigma", "sigma"), (",\\ ", ","),
+                       ("{", "("), ("}", ")")):
         text = text.replace(tex, plain)
-    return text
+    return re.sub(r"\^\((\d+)\)", r"**\1", text)
 
 
 def value(formula):
-    names = {"exp": math.exp, "tanh": math.tanh, "max": max, "phi": phi, "sigma": sigma,
+    names = {"exp": math.exp, "sqrt": math.sqrt, "tanh": math.tanh, "max": max, "phi": phi, "sigma": sigma,
              "ln": lambda x: math.log(x) if x > 0 else -100.0}
     names |= {"slope_" + (name if "_" in name else name + "_"): of for name, of in SLOPES.items()}
     names |= {"value_" + (name if "_" in name else name + "_"): of for name, of in VALUES.items()}
@@ -148,6 +148,13 @@ def settings(trace):
     """Numbers that are printed and are no trace's: the learning rate is one, but for how many there are of something."""
     rows, outputs = len(trace["forward"]["inputs"]), len(trace["forward"]["outputs"][0])
     return {Decimal(count) for count in (0, 1, 2, rows, outputs, *range(64))}
+
+
+def layers_of(layers):
+    """Every layer, those inside of blocks too."""
+    for layer in layers:
+        yield layer
+        yield from layers_of(layer.get("layers", []))
 
 
 def check_numbers(server, body, digits, **query):
@@ -209,7 +216,8 @@ def test_random_networks(server, seed):
     draw = random.Random(seed)
     body = random_body(seed)
     rows = len(body["inputs"])
-    example, unit = draw.randint(1, rows), draw.randint(1, 9)
+    widest = max(len(layer["outputs"][0]) for layer in layers_of(ask(server, body).json()["forward"]["layers"]))
+    example, unit = draw.randint(1, rows), draw.randint(1, widest)
     trace, text, printed = check_numbers(server, body, 17, example=example, unit=unit)
     assert check_equations(text) > 1
     shown = {abs(number) for number in printed}
@@ -219,6 +227,58 @@ def test_random_networks(server, seed):
         wanted = outputs if len(outputs) <= 3 else [outputs[min(unit, len(outputs)) - 1]]
         if layer["kind"] != "dropout" or "mask" in layer:
             assert all(rounded(number, 17) in shown for number in wanted), layer["name"]
+
+
+STEPPED = {
+    "sgd": {"learning_rate": 0.1, "momentum": 0.9, "clip_norm": 0.01},
+    "sgd-nesterov": {"kind": "sgd", "learning_rate": 0.1, "momentum": 0.8, "nesterov": True, "weight_decay": 0.01},
+    "rmsprop": {"learning_rate": 0.02},
+    "adagrad": {"weight_decay": 0.1},
+    "adam": {"weight_decay": 0.01},
+    "adamw": {"weight_decay": 0.1, "beta2": 0.99},
+}
+
+
+@pytest.mark.parametrize("kind", STEPPED)
+def test_each_optimizers_changes_are_computed_in_numbers(server, kind):
+    """Every Δ is an equation of numbers, and so is what the optimizer remembers: after the third step as well."""
+    path = f"/v1/sessions/solved-{kind}"
+    layers = [{"kind": "dense", "units": 2, "activation": "tanh"}, {"kind": "dense", "units": 2}]
+    server.put(path, {"network": {"inputs": 2, "layers": layers}, "optimizer": {"kind": kind.partition("-")[0], **STEPPED[kind]}})
+    batch = {"inputs": [[0.3, -0.7]], "targets": [[1, 0]]}
+    for _ in range(2):
+        server.answer("POST", f"{path}/step", batch)
+    text = server.answer("POST", f"{path}/step?format=markdown&digits=17", batch).text
+    check_equations(text)
+    changes = [display for display in displays(text) if display.removeprefix("\\begin{aligned}\n").startswith("\\Delta")]
+    of_numbers = [display for display in changes if len([form for form in sides(display) if is_of_numbers(form)]) >= 2]
+    assert len(of_numbers) == 12, changes
+
+
+def test_a_normalizations_numbers_are_computed(server):
+    layers = [{"kind": "dense", "units": 3}, {"kind": "batch_norm"}, {"kind": "dense", "units": 2}, {"kind": "layer_norm"}]
+    body = {"network": {"inputs": 2, "layers": layers}, "inputs": [[0.1, 0.9], [0.8, 0.3], [0.5, 0.2]],
+            "targets": [[1, 0], [0, 1], [1, 1]]}
+    text = ask(server, body, format="markdown", digits=17).text
+    check_equations(text)
+    for name in ("\\mu", "v", "n", "p", "q", "u", "\\delta", "\\frac{\\partial E}{\\partial \\gamma"):
+        found = [display for display in displays(text)
+                 if display.removeprefix("\\begin{aligned}\n").startswith(name)
+                 and len([form for form in sides(display) if is_of_numbers(form)]) >= 2]
+        assert len(found) >= 5, name
+
+
+def test_of_a_deep_network_the_ends_are_shown_and_what_is_asked_for(server):
+    layers = [{"name": f"l{at}", "kind": "dense", "units": 2, "activation": "tanh"} for at in range(1, 21)]
+    body = {"network": {"inputs": 2, "layers": layers}, "inputs": [[0.1, 0.9]], "targets": [[1, 0]]}
+    shown = lambda text: sorted(int(at) for at in set(re.findall(r"^### Layer (\d+)$", text, re.M)))
+    text = ask(server, body, format="markdown").text
+    assert shown(text) == [1, 2, 19, 20]
+    assert text.count("Layers 3 to 18 are left out; layer=`l") == 4
+    more = ask(server, body, format="markdown", layer="l9").text
+    assert shown(more) == [1, 2, 9, 19, 20] and "Layers 3 to 18 are left out but for layer 9;" in more
+    whole = {**body, "network": {"inputs": 2, "layers": layers[:10]}}
+    assert shown(ask(server, whole, format="markdown").text) == list(range(1, 11))
 
 
 class Formulas(HTMLParser):
@@ -248,7 +308,8 @@ class Formulas(HTMLParser):
 @pytest.mark.parametrize("seed", [None, 1, 5, 11])
 def test_all_forms_say_the_same(server, seed):
     body = WORKED if seed is None else random_body(seed)
-    query = {"digits": 6, "unit": 2}
+    widest = max(len(layer["outputs"][0]) for layer in layers_of(ask(server, body).json()["forward"]["layers"]))
+    query = {"digits": 6, "unit": min(2, widest)}
     markdown, latex, html = (ask(server, body, format=form, **query).text for form in ("markdown", "latex", "html"))
     of_latex = re.findall(r"\\\[\n(.*?)\n\\\]", latex, re.S)
     assert of_latex == displays(markdown)
@@ -289,6 +350,12 @@ def test_what_is_asked_for_decides_before_anything_changes(server):
         ("format=markdown&digits=0", "number_out_of_range", 400),
         ("format=markdown&digits=18", "number_out_of_range", 400),
         ("format=html&unit=0", "number_out_of_range", 400),
+        ("format=html&unit=3", "number_out_of_range", 400),
+        ("format=html&example=2", "number_out_of_range", 400),
+        ("format=svg&example=2", "number_out_of_range", 400),
+        ("format=latex&layer=hiden", "unknown_layer", 422),
+        ("format=latex&layer=Hidden!", "invalid_name", 400),
+        ("layer=hidden", "conflicting_fields", 422),
         ("digits=5", "conflicting_fields", 422),
         ("format=latex&trace=none", "conflicting_fields", 422),
         ("format=pdf", "unknown_value", 400),

@@ -52,7 +52,8 @@ pub async fn explain(
         let form = wanted.report()?;
         return what_if::answer(&app, form, inspection, pass.into_request(Detail::None)?, overrides).await;
     }
-    let (request, form) = (pass.into_request(query.detail())?, wanted.of(subject.model())?);
+    let request = pass.into_request(query.detail())?;
+    let form = wanted.of(subject.model(), subject.examples(&request))?;
     let (cost, trace) = inspection.step(request).await?;
     Ok(written(&app, cost.answer_bytes, (Heading::new(None), trace), (query.detail(), form)).await)
 }

@@ -73,7 +73,8 @@ pub struct TraceQuery {
     /// What a picture shows: network (if left out), backward, weights, activation or distance
     #[param(inline, required = false, nullable = false)]
     pub picture: Option<PictureName>,
-    /// The layer whose activation is drawn; the lowest that is bent if left out
+    /// Of a picture, the layer whose activation is drawn, the lowest that is bent if left out; of a worked solution of
+    /// a deep network, a layer that is shown beside the lowest and the highest ones
     #[param(inline, value_type = schema::Name, required = false)]
     pub layer: Option<String>,
 }
@@ -186,7 +187,8 @@ async fn look(
         let body = PassBody { what_if: None, ..body };
         return what_if::answer(app, form, inspection, body.into_request(Detail::None)?, overrides).await;
     }
-    let (request, form) = (body.into_request(detail)?, wanted.of(session.subject().model())?);
+    let request = body.into_request(detail)?;
+    let form = wanted.of(session.subject().model(), session.subject().examples(&request))?;
     let work = move |pass: &Pass, targets: Option<&Targets>| match (extent, targets) {
         (Extent::Forward, targets) | (_, targets @ None) => pass.forward(targets),
         (_, Some(targets)) => pass.backward(targets),
@@ -220,8 +222,9 @@ pub async fn step(
             let detail = "a step is made, or it is not; ask forward, backward or explain what if";
             return Err(Fault::new("/what_if", Code::ConflictingFields, detail).into());
         }
-        let form = wanted.clone().of(session.subject().model())?;
-        let (trace, live) = session.step(body.into_request(query.detail())?, terms).await?;
+        let request = body.into_request(query.detail())?;
+        let form = wanted.clone().of(session.subject().model(), session.subject().examples(&request))?;
+        let (trace, live) = session.step(request, terms).await?;
         let heading = (session.name().clone(), live.step());
         Ok(tagged(answer(&app, &session, heading, trace, (query.detail(), form)).await, live.tag))
     };

@@ -39,7 +39,8 @@ pub fn draw(curve: &Curve) -> String {
     let digits = Digits::default();
     let loss = |value: f64| digits.write(value).text();
     let more = curve.next.map(|next| format!("; more with after={next}")).unwrap_or_default();
-    let words = format!("step {}: {}; step {}: {}{more}", first.0, loss(first.1), last.0, loss(last.1));
+    let end = if losses.len() > 1 { format!("; step {}: {}", last.0, loss(last.1)) } else { String::new() };
+    let words = format!("step {}: {}{end}{more}", first.0, loss(first.1));
     svg.text((16.0, 48.0), Set::Start, "soft small", &words);
     let up = Plot::around(losses.iter().map(|(_, loss)| *loss).chain([0.0]));
     let plot = Plot::new(PLOT.0, PLOT.1, (first.0, last.0), up);

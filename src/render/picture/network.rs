@@ -1,24 +1,29 @@
 //! The network as columns of units, from left to right; blame flows from right to left.
 
 use super::columns::{Column, columns};
-use super::svg::{Set, Svg, sign};
+use super::svg::{Set, Svg, sign, width_of};
 use super::{Drawing, Flow};
 use crate::engine::layer::LayerForward;
+use crate::engine::tensor::ParameterName;
 use crate::engine::trace::Trace;
 use crate::insight::blame::Blame;
 use crate::render::solution::nodes::Node;
 
-/// A unit's box, and from one to the next.
+/// A unit's box, as wide as its numbers need, and from one to the next, as far as the lines' numbers need.
 const BOX: (f64, f64) = (92.0, 46.0);
-const ACROSS: f64 = 226.0;
+const GAP: f64 = 134.0;
 const DOWN: f64 = 112.0;
 const DOWN_MANY: f64 = 62.0;
 /// Around the columns: left, above, right, below.
-const MARGIN: (f64, f64, f64, f64) = (74.0, 104.0, 74.0, 62.0);
+const MARGIN: (f64, f64, f64, f64) = (74.0, 104.0, 74.0, 77.0);
 /// Units of a column up to which each connection has its number.
 const LABELLED: usize = 3;
 /// Where a connection's number stands on it, as a part of the way: numbers of three by three connections do not meet.
 const LABEL_AT: f64 = 0.28;
+/// How far what stands below a box may reach beyond it.
+const BESIDE: f64 = 9.0;
+/// From one line below a box to the next
+const LINE: f64 = 15.0;
 /// Room for what stands above and below the columns.
 const NARROWEST: f64 = 600.0;
 /// The widest line
@@ -31,16 +36,22 @@ struct Drawn<'d> {
     down: f64,
     most: usize,
     left_out: Option<(usize, usize)>,
+    /// The width of a box, and from one box to the next
+    wide: f64,
+    gap: f64,
 }
 
 pub(super) fn draw(trace: &Trace, blame: Option<&Blame>, drawing: Drawing) -> String {
     let (columns, left_out) = columns(trace);
     let most = columns.iter().map(rows).max().unwrap_or(1);
     let down = if most <= LABELLED { DOWN } else { DOWN_MANY };
-    let drawn = Drawn { columns, drawing, blame, down, most, left_out };
-    let (left, above, right, below) = MARGIN;
+    let mut drawn = Drawn { columns, drawing, blame, down, most, left_out, wide: BOX.0, gap: GAP };
+    drawn.make_room();
+    let (mut left, above, mut right, below) = MARGIN;
+    left += (drawn.wide - BOX.0) / 2.0;
+    right += (drawn.wide - BOX.0) / 2.0;
     let count = drawn.columns.len() + usize::from(left_out.is_some());
-    let width = (left + ACROSS * of(count - 1) + right).max(NARROWEST);
+    let width = (left + (drawn.wide + drawn.gap) * of(count - 1) + right).max(NARROWEST);
     let height = above + down * of(most - 1) + BOX.1 + below;
     let (title, description) = drawn.words(trace);
     let mut svg = Svg::new((width, height), &title, description);
@@ -105,7 +116,49 @@ impl Drawn<'_> {
 
     fn x(&self, at: usize) -> f64 {
         let behind_the_gap = self.left_out.is_some_and(|(behind, _)| at >= behind);
-        MARGIN.0 + ACROSS * of(at + usize::from(behind_the_gap))
+        self.across(at + usize::from(behind_the_gap))
+    }
+
+    /// The middle of a place on the way.
+    fn across(&self, place: usize) -> f64 {
+        MARGIN.0 + (self.wide - BOX.0) / 2.0 + (self.wide + self.gap) * of(place)
+    }
+
+    /// Widens boxes and gaps to what stands in them: a label begins behind what stands below its unit.
+    fn make_room(&mut self) {
+        let digits = self.drawing.digits;
+        let width = |value: f64| width_of(&digits.write(value).text());
+        let widest = |most: f64, value: f64| most.max(width(value));
+        let n = self.drawing.example;
+        let values = self.columns.iter().flat_map(|column| {
+            let outputs = (0..column.drawn()).map(move |unit| column.outputs.at(n, unit));
+            let blame = column.node.as_ref().and_then(Node::blame);
+            let blame =
+                blame.into_iter().flat_map(move |(_, blame)| (0..column.drawn()).map(move |unit| blame.at(n, unit)));
+            outputs.chain(blame)
+        });
+        let wide = values.fold(BOX.0, widest);
+        let labelled = (1..self.columns.len()).filter(|right| self.joined(*right) && self.is_labelled(*right));
+        let label = labelled.flat_map(|right| self.values(right)).map(|(_, _, value)| value).fold(0.0, widest);
+        (self.wide, self.gap) = (wide, GAP.max((label / 2.0 + BESIDE) / LABEL_AT));
+    }
+
+    /// Whether the lines to a column have their numbers: where units lie close to each other there is room for fewer.
+    fn is_labelled(&self, right: usize) -> bool {
+        let most = if self.down >= DOWN { LABELLED } else { LABELLED - 1 };
+        self.columns[right - 1].units() <= most && self.columns[right].units() <= most
+    }
+
+    /// What stands on the lines between the units of two columns: from, to, and a number.
+    fn values(&self, right: usize) -> Vec<(usize, usize, f64)> {
+        let (below, here) = (&self.columns[right - 1], &self.columns[right]);
+        let Some(weights) = here.weights() else { return vec![] };
+        let value = |from: usize, to: usize| match self.drawing.flow {
+            Flow::Network => Some(weights.at(from, to)),
+            Flow::Backward => self.received(right, from, to),
+        };
+        let pairs = (0..below.drawn()).flat_map(|from| (0..here.drawn()).map(move |to| (from, to)));
+        pairs.filter_map(|(from, to)| Some((from, to, value(from, to)?))).collect()
     }
 
     fn y(&self, at: usize, row: usize) -> f64 {
@@ -130,26 +183,19 @@ impl Drawn<'_> {
             return;
         }
         let (below, here) = (&self.columns[right - 1], &self.columns[right]);
-        // Where units lie close to each other there is room for fewer numbers.
-        let most = if self.down >= DOWN { LABELLED } else { LABELLED - 1 };
-        let labelled = below.units() <= most && here.units() <= most;
-        let Some(weights) = here.weights() else {
-            let from = (self.x(right - 1) + BOX.0 / 2.0, self.y(right - 1, 0));
-            svg.line(from, (self.x(right) - BOX.0 / 2.0, self.y(right, 0)), "line", 1.0);
+        let (start, end) = (self.x(right - 1) + self.wide / 2.0, self.x(right) - self.wide / 2.0);
+        if here.weights().is_none() {
+            // Each unit hangs on the one beside it.
+            for unit in 0..below.drawn().min(here.drawn()) {
+                svg.line((start, self.y(right - 1, unit)), (end, self.y(right, unit)), "line", 1.0);
+            }
             return;
-        };
-        let value = |from: usize, to: usize| match self.drawing.flow {
-            Flow::Network => Some(weights.at(from, to)),
-            Flow::Backward => self.received(right, from, to),
-        };
-        let pairs = || (0..below.drawn()).flat_map(|from| (0..here.drawn()).map(move |to| (from, to)));
-        let largest =
-            pairs().filter_map(|(from, to)| value(from, to)).fold(0.0, |most: f64, value| most.max(value.abs()));
+        }
+        let (labelled, values) = (self.is_labelled(right), self.values(right));
+        let largest = values.iter().fold(0.0, |most: f64, (_, _, value)| most.max(value.abs()));
         let mut labels = vec![];
-        for (from, to) in pairs() {
-            let Some(value) = value(from, to) else { continue };
-            let start = (self.x(right - 1) + BOX.0 / 2.0, self.y(right - 1, from));
-            let end = (self.x(right) - BOX.0 / 2.0, self.y(right, to));
+        for (from, to, value) in values {
+            let (start, end) = ((start, self.y(right - 1, from)), (end, self.y(right, to)));
             let share = if largest > 0.0 { value.abs() / largest } else { 0.0 };
             let width = if labelled { 1.0 + (WIDEST - 1.0) * share } else { 0.4 + 3.0 * share };
             svg.line(start, end, sign(value), width);
@@ -180,7 +226,7 @@ impl Drawn<'_> {
         let top = column.node.as_ref().is_some_and(|node| node.above.is_none() && at + 1 == self.columns.len());
         for unit in 0..column.drawn() {
             let y = self.y(at, unit);
-            svg.rect((x - BOX.0 / 2.0, y - BOX.1 / 2.0), BOX, "unit", 1.0);
+            svg.rect((x - self.wide / 2.0, y - BOX.1 / 2.0), (self.wide, BOX.1), "unit", 1.0);
             let (letter, value) = match (self.drawing.flow, &column.node) {
                 (_, None) => ("x", Some(column.outputs.at(n, unit))),
                 (Flow::Network, Some(_)) => (if top { "ŷ" } else { "h" }, Some(column.outputs.at(n, unit))),
@@ -196,10 +242,14 @@ impl Drawn<'_> {
                 svg.text((x, y + 13.0), Set::Middle, "", &self.drawing.digits.write(value).text());
             }
             if self.down >= DOWN {
-                self.beside(column, unit, (x, y + BOX.1 / 2.0 + 15.0), svg);
+                let mut below = y + BOX.1 / 2.0;
+                for words in self.beside(column, unit) {
+                    below += LINE;
+                    svg.text((x, below), Set::Middle, "soft small", &words);
+                }
                 if let (true, Flow::Network, Some(loss)) = (top, self.drawing.flow, &trace.loss) {
                     let target = self.drawing.digits.write(loss.targets.at(n, unit)).text();
-                    svg.text((x, y + BOX.1 / 2.0 + 30.0), Set::Middle, "soft small", &format!("target {target}"));
+                    svg.text((x, below + LINE), Set::Middle, "soft small", &format!("target {target}"));
                 }
             }
         }
@@ -209,21 +259,22 @@ impl Drawn<'_> {
         }
     }
 
-    /// The pre-activation, or the error and the slope, of a unit.
-    fn beside(&self, column: &Column, unit: usize, place: (f64, f64), svg: &mut Svg) {
-        let (n, Some(node)) = (self.drawing.example, &column.node) else { return };
+    /// The pre-activation and the bias, or the error, of a unit.
+    fn beside(&self, column: &Column, unit: usize) -> Vec<String> {
+        let (n, Some(node)) = (self.drawing.example, &column.node) else { return vec![] };
         let number = |value: f64| self.drawing.digits.write(value).text();
-        let words = match (self.drawing.flow, node.up) {
+        match (self.drawing.flow, node.up) {
             (Flow::Network, LayerForward::Dense(layer)) => {
-                format!("a = {}", number(layer.pre_activations.at(n, unit)))
+                let a = format!("a = {}", number(layer.pre_activations.at(n, unit)));
+                let bias = layer.parameters.get(ParameterName::Bias);
+                let bias = bias.map(|bias| format!("bias {}", number(bias.values()[unit])));
+                [a].into_iter().chain(bias).collect()
             }
-            (Flow::Backward, _) => match node.errors() {
-                Some(errors) => format!("e = {}", number(errors.at(n, unit))),
-                None => return,
-            },
-            _ => return,
-        };
-        svg.text(place, Set::Middle, "soft small", &words);
+            (Flow::Backward, _) => {
+                node.errors().map(|errors| format!("e = {}", number(errors.at(n, unit)))).into_iter().collect()
+            }
+            _ => vec![],
+        }
     }
 
     /// The ways around residual blocks, above everything.
@@ -241,7 +292,7 @@ impl Drawn<'_> {
 
     fn gap(&self, svg: &mut Svg) {
         let Some((behind, count)) = self.left_out else { return };
-        let x = MARGIN.0 + ACROSS * of(behind);
+        let x = self.across(behind);
         let y = MARGIN.1 + self.down * of(self.most - 1) / 2.0 + BOX.1 / 2.0;
         svg.text((x, y - 6.0), Set::Middle, "soft", "…");
         svg.text((x, y + 14.0), Set::Middle, "soft", &format!("{count} layers between"));

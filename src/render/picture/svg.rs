@@ -72,11 +72,10 @@ impl Svg {
 
     /// A number upon a line, its middle there, on paper of its own.
     pub fn label(&mut self, (x, y): (f64, f64), words: &str) {
-        /// About the width of a digit, and the height of a line.
-        const SIGN: (f64, f64) = (7.4, 17.0);
-        #[allow(clippy::cast_precision_loss, reason = "a number is short")]
-        let width = SIGN.0 * words.chars().count() as f64 + 6.0;
-        self.rect((x - width / 2.0, y - SIGN.1 / 2.0), (width, SIGN.1), "paper", 1.0);
+        /// The height of a line.
+        const HEIGHT: f64 = 17.0;
+        let width = width_of(words);
+        self.rect((x - width / 2.0, y - HEIGHT / 2.0), (width, HEIGHT), "paper", 1.0);
         self.text((x, y + 4.5), Set::Middle, "", words);
     }
 
@@ -112,6 +111,12 @@ impl Svg {
              fill-opacity=\"{opacity:.3}\"/>"
         );
     }
+}
+
+/// About the width of a number with some room around it; what is raised is narrower.
+pub fn width_of(words: &str) -> f64 {
+    let width = |sign: char| if sign.is_ascii_digit() || sign == '−' { 7.4 } else { 4.9 };
+    words.chars().map(width).sum::<f64>() + 8.0
 }
 
 /// The class of a line by the sign of a number.

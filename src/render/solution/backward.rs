@@ -1,6 +1,7 @@
 //! The way down: who is to blame, and for how much.
 
 use super::Sheet;
+use super::forward::Group;
 use super::names::Index::{self, Any, Unit};
 use crate::engine::activation::{Activated, Activation};
 use crate::engine::layer::dense::{DenseBackward, DenseForward};
@@ -25,8 +26,9 @@ impl Sheet<'_> {
             "The inspector shows the defect to the last worker, to whom it is plain. Through that worker it reaches the \
              one before, in proportion to how much of each part the product took.",
         ))]);
+        first.blocks.extend(self.left_out());
         let mut sections = vec![first];
-        for at in (0..self.nodes.len()).rev() {
+        for at in (0..self.nodes.len()).rev().filter(|&at| self.shows(at)) {
             sections.push(self.down(at));
         }
         sections
@@ -234,25 +236,61 @@ impl Sheet<'_> {
         let quantity = |letter, j: &Index| Math::from(names.quantity(letter, at, j));
         section.rule(quantity("u", &any), Math::from(names.error(at, &any)).times(quantity("γ", &any)));
         let gamma = &up.parameters[ParameterName::Gamma];
+        let means = down.mean_error.as_ref().zip(down.mean_product.as_ref());
+        let (u, spread) = (quantity("u", &any), Math::Root(Box::new(quantity("v", &any).plus(Symbol::of("ε")))));
+        if means.is_some() {
+            section.say(vec![text(
+                "Mean and variance hang on every number that they were taken from, so each has a part:",
+            )]);
+            let (p, q, normalized) = (quantity("p", &any), quantity("q", &any), quantity("n", &any));
+            let centred = u.minus(p).minus(normalized.times(q));
+            section.rule(names.delta(at, &any), centred.over(spread));
+            section
+                .say(vec![text("Here p is the mean of u, and q that of u·n, each over what the mean was taken over.")]);
+        } else {
+            section.rule(names.delta(at, &any), u.over(spread));
+        }
         for unit in self.shown(node.units()) {
             let j = Unit(unit);
             let error = self.value(down.errors.at(n, unit)).grouped();
             let equation = Equation::of(quantity("u", &j)).is(error.times(self.value(gamma.values()[unit]).grouped()));
-            section.equation(equation.comes_to(self.number(down.normalized_errors.at(n, unit))));
-            section.equation(Equation::of(names.delta(at, &j)).comes_to(self.number(down.deltas.at(n, unit))));
-            self.gradients_of(at, &down.gradients, unit, section);
+            let u = &down.normalized_errors;
+            section.equation(equation.comes_to(self.number(u.at(n, unit))));
+            let of = if up.statistics.is_some() { unit } else { n };
+            let mut top = self.value(u.at(n, unit));
+            if let Some((mean_error, mean_product)) = means {
+                let group = Group::of(up.statistics, unit, node.units());
+                let one = |row, column| self.value(u.at(row, column)).grouped();
+                let product = |row, column| one(row, column).times(self.value(up.normalized.at(row, column)).grouped());
+                let p = Equation::of(quantity("p", &j)).is(self.mean_over(group, &one));
+                section.equation(p.comes_to(self.number(mean_error[of])));
+                let q = Equation::of(quantity("q", &j)).is(self.mean_over(group, &product));
+                section.equation(q.comes_to(self.number(mean_product[of])));
+                let normalized = self.value(up.normalized.at(n, unit)).grouped();
+                top = top.minus(self.value(mean_error[of]).grouped());
+                top = top.minus(normalized.times(self.value(mean_product[of]).grouped()));
+            }
+            let equation = Equation::of(names.delta(at, &j)).is(top.over(self.value(up.deviation[of])));
+            section.equation(equation.comes_to(self.number(down.deltas.at(n, unit))));
+            let errors = |n| self.value(down.errors.at(n, unit)).grouped();
+            let products = |n| errors(n).times(self.value(up.normalized.at(n, unit)).grouped());
+            self.gradient_of(at, ("γ", ParameterName::Gamma), &down.gradients, unit, self.mean_of(products), section);
+            self.gradient_of(at, ("β", ParameterName::Beta), &down.gradients, unit, self.mean_of(errors), section);
         }
-        section.say(vec![text(
-            "δ also holds what passes through mean and variance; the trace has each part of it by name.",
-        )]);
     }
 
-    fn gradients_of(&self, at: usize, gradients: &Gradients, unit: usize, section: &mut Section) {
-        for (letter, name) in [("γ", ParameterName::Gamma), ("β", ParameterName::Beta)] {
-            if let Some(value) = gradients.get(name).and_then(|tensor| tensor.at(&[unit])) {
-                let symbol = self.names.quantity(letter, at, &Unit(unit)).gradient();
-                section.equation(Equation::of(symbol).comes_to(self.number(value)));
-            }
+    fn gradient_of(
+        &self,
+        at: usize,
+        (letter, parameter): (&'static str, ParameterName),
+        gradients: &Gradients,
+        unit: usize,
+        numbers: Math,
+        section: &mut Section,
+    ) {
+        if let Some(value) = gradients.get(parameter).and_then(|tensor| tensor.at(&[unit])) {
+            let symbol = self.names.quantity(letter, at, &Unit(unit)).gradient();
+            section.equation(Equation::of(symbol).is(numbers).comes_to(self.number(value)));
         }
     }
 

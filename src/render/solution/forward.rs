@@ -14,6 +14,22 @@ use crate::engine::tensor::ParameterName;
 use crate::render::document::{Section, code, math, text};
 use crate::render::math::{Equation, Math, Symbol};
 
+/// What a mean is taken over.
+#[derive(Clone, Copy)]
+pub(super) enum Group {
+    /// The batch, of one unit
+    Batch { unit: usize },
+    /// The units, of one example
+    Row { units: usize },
+}
+
+impl Group {
+    /// That of a normalization.
+    pub(super) fn of(statistics: Option<Statistics>, unit: usize, units: usize) -> Self {
+        if statistics.is_some() { Self::Batch { unit } } else { Self::Row { units } }
+    }
+}
+
 impl Sheet<'_> {
     pub(super) fn forward(&self) -> Vec<Section> {
         let mut first = Section::new(2, self.tells("Forward pass", "The product is made"));
@@ -21,8 +37,9 @@ impl Sheet<'_> {
             "From the inputs up, each layer makes its outputs from those of the layer below.",
             "From the raw material on, each worker makes parts from those of the one before.",
         ))]);
+        first.blocks.extend(self.left_out());
         let mut sections = vec![first];
-        for (at, node) in self.nodes.iter().enumerate() {
+        for (at, node) in self.nodes.iter().enumerate().filter(|(at, _)| self.shows(*at)) {
             let heading = match self.options.voice {
                 super::Voice::Textbook => format!("Layer {}", node.label),
                 super::Voice::Factory => format!("{} at layer {}", super::worker(at), node.label),
@@ -143,8 +160,19 @@ impl Sheet<'_> {
         let (gamma, beta) = (&layer.parameters[ParameterName::Gamma], &layer.parameters[ParameterName::Beta]);
         for unit in self.shown(node.units()) {
             let (j, of) = (Unit(unit), if of_units { unit } else { n });
-            section.equation(Equation::of(quantity("μ", &j)).comes_to(self.number(layer.mean[of])));
-            section.equation(Equation::of(quantity("v", &j)).comes_to(self.number(layer.variance[of])));
+            let (mut mean, mut variance) = (Equation::of(quantity("μ", &j)), Equation::of(quantity("v", &j)));
+            // Statistics that were gathered in training are no sums of this batch.
+            if layer.statistics != Some(Statistics::Running) {
+                let centred = |x: f64| self.value(x).minus(self.value(layer.mean[of]).grouped());
+                let group = Group::of(layer.statistics, unit, node.units());
+                let all = |term: &dyn Fn(f64) -> Math| {
+                    self.mean_over(group, &|row, column| term(node.inputs.at(row, column)))
+                };
+                mean = mean.is(all(&|x| self.value(x).grouped()));
+                variance = variance.is(all(&|x| Math::Group(Box::new(centred(x))).squared()));
+            }
+            section.equation(mean.comes_to(self.number(layer.mean[of])));
+            section.equation(variance.comes_to(self.number(layer.variance[of])));
             let top = self.value(node.inputs.at(n, unit)).minus(self.value(layer.mean[of]).grouped());
             let equation = Equation::of(quantity("n", &j)).is(top.over(self.value(layer.deviation[of])));
             section.equation(equation.comes_to(self.number(layer.normalized.at(n, unit))));
@@ -156,6 +184,15 @@ impl Sheet<'_> {
             let equation = Equation::of(names.output(Some(at), &j)).is(numbers);
             section.equation(equation.comes_to(self.number(layer.outputs.at(n, unit))));
         }
+    }
+
+    /// The mean over what mean and variance are taken over: the batch of one unit, or the units of the example.
+    pub(super) fn mean_over(&self, group: Group, term: &dyn Fn(usize, usize) -> Math) -> Math {
+        let (count, sum) = match group {
+            Group::Batch { unit } => (self.rows(), Math::sum_of(self.rows(), |row| term(row, unit))),
+            Group::Row { units } => (units, Math::sum_of(units, |unit| term(self.example, unit))),
+        };
+        sum.over(Math::Whole(u32::try_from(count).unwrap_or(u32::MAX)))
     }
 
     fn dropout_up(&self, at: usize, layer: &DropoutForward, section: &mut Section) {

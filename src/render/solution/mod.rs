@@ -8,17 +8,19 @@ mod backward;
 mod forward;
 mod names;
 pub(super) mod nodes;
+mod optimizer;
 mod update;
 
-use super::document::{Document, Section, code, counted, math, text};
+use super::document::{Block, Document, Section, code, counted, math, text};
 use super::math::Math;
 use super::number::{Digits, Written};
+use crate::engine::name::LayerName;
 use crate::engine::trace::Trace;
 use names::Names;
 use nodes::{Node, nodes};
 
 /// What is to be shown, and how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Significant digits
     pub digits: Digits,
@@ -26,6 +28,8 @@ pub struct Options {
     pub unit: usize,
     /// The example of the batch, counted from 0
     pub example: usize,
+    /// The layer of a deep network that is shown, too
+    pub layer: Option<LayerName>,
     /// Who tells it
     pub voice: Voice,
 }
@@ -42,6 +46,9 @@ pub enum Voice {
 
 /// Units of a layer, or weights of a unit, that are all shown.
 const ALL_SHOWN: usize = 3;
+/// Layers of a network that are all shown, and of a deeper one how many at each end.
+const ALL_LAYERS: usize = 10;
+const END_LAYERS: usize = 2;
 
 /// What a solution is made of.
 struct Sheet<'t> {
@@ -57,16 +64,16 @@ pub fn solution(trace: &Trace, options: Options) -> Document {
     let nodes = nodes(trace);
     let names = Names::of(&nodes, trace.forward.outputs.columns());
     let example = options.example.min(trace.forward.inputs.rows() - 1);
+    let title = match options.voice {
+        Voice::Textbook => "A worked solution".into(),
+        Voice::Factory => "A day on the production line".into(),
+    };
     let sheet = Sheet { trace, nodes, names, options, example };
     let mut sections = vec![sheet.network()];
     sections.extend(sheet.forward());
     sections.extend(sheet.loss());
     sections.extend(sheet.backward());
     sections.extend(sheet.update());
-    let title = match options.voice {
-        Voice::Textbook => "A worked solution".into(),
-        Voice::Factory => "A day on the production line".into(),
-    };
     Document { title, sections }
 }
 
@@ -95,6 +102,27 @@ impl Sheet<'_> {
         if units <= ALL_SHOWN { (0..units).collect() } else { vec![self.options.unit.min(units - 1)] }
     }
 
+    /// Whether a layer is shown: of a deep network the ends are, and the one that was asked for.
+    fn shows(&self, at: usize) -> bool {
+        let all = self.nodes.len();
+        let asked = || self.options.layer.as_ref() == Some(self.nodes[at].up.name());
+        all <= ALL_LAYERS || at < END_LAYERS || at + END_LAYERS >= all || asked()
+    }
+
+    /// Which layers are not shown, and how to see one.
+    fn left_out(&self) -> Option<Block> {
+        let hidden: Vec<usize> = (0..self.nodes.len()).filter(|&at| !self.shows(at)).collect();
+        let label = |at: &usize| &self.nodes[*at].label;
+        let (first, last) = (label(hidden.first()?), label(hidden.last()?));
+        let asked = (0..self.nodes.len()).find(|at| self.shows(*at) && hidden[0] < *at && hidden.contains(&(at + 1)));
+        let but = asked.map(|at| format!(" but for layer {}", self.nodes[at].label)).unwrap_or_default();
+        Some(Block::Paragraph(vec![
+            text(format!("Layers {first} to {last} are left out{but}; layer=")),
+            code(self.nodes[hidden[hidden.len() / 2]].up.name()),
+            text(" in the query, or another name, shows one of them."),
+        ]))
+    }
+
     /// Which unit of many is shown.
     fn which(&self, units: usize, section: &mut Section) {
         if units > ALL_SHOWN {
@@ -113,7 +141,8 @@ impl Sheet<'_> {
             &format!("{} go in at the bottom.", counted(inputs, "number")),
             &format!("{} of raw material come in.", counted(inputs, "kind")),
         ))]);
-        for (at, node) in self.nodes.iter().enumerate() {
+        section.blocks.extend(self.left_out());
+        for (at, node) in self.nodes.iter().enumerate().filter(|(at, _)| self.shows(*at)) {
             let worker = match self.options.voice {
                 Voice::Textbook => String::new(),
                 Voice::Factory => format!("{}: ", worker(at)),

@@ -2,42 +2,21 @@
 
 use super::Sheet;
 use super::names::Index::Unit;
-use crate::engine::optimizer::{Algorithm, Momentum, OptimizerKind, TensorUpdate};
-use crate::engine::tensor::{ParameterName, SlotName};
+use super::optimizer::Place;
+use crate::engine::tensor::ParameterName;
 use crate::engine::trace::Update;
 use crate::insight::depth::depth;
-use crate::render::document::{Cell, Section, code, math, text};
-use crate::render::math::{Equation, Math, Symbol};
-
-/// One parameter of one unit.
-struct Place<'t> {
-    symbol: Symbol,
-    update: &'t TensorUpdate,
-    before: f64,
-    gradient: f64,
-    index: Vec<usize>,
-}
+use crate::render::document::{Cell, Section, code, text};
+use crate::render::math::{Equation, Symbol};
 
 impl Sheet<'_> {
     pub(super) fn update(&self) -> Vec<Section> {
         let Some(update) = &self.trace.update else { return vec![] };
         let mut first = Section::new(2, self.tells("Update", "Every worker learns"));
-        let eta = update.optimizer.learning_rate.value();
-        first.say(vec![
-            text(format!("The optimizer is {}, with the learning rate ", super::nodes::word(update.optimizer.kind()))),
-            math(Equation::of(Symbol::of("η")).is(self.value(eta)).row()),
-            text("."),
-        ]);
-        rules(update, &mut first);
-        if let Some(clip) = update.clip {
-            first.say(vec![text(
-                "All gradients together are made smaller by one factor s, for their norm g passes the limit or not:",
-            )]);
-            first.equation(Equation::of(Symbol::of("g")).comes_to(self.number(clip.norm)));
-            first.equation(Equation::of(Symbol::of("s")).comes_to(self.number(clip.scale)));
-        }
+        self.rules(update, &mut first);
+        first.blocks.extend(self.left_out());
         let mut sections = vec![first];
-        for at in (0..self.nodes.len()).rev() {
+        for at in (0..self.nodes.len()).rev().filter(|&at| self.shows(at)) {
             let places = self.places(at);
             if places.is_empty() {
                 continue;
@@ -77,40 +56,6 @@ impl Sheet<'_> {
             add(self.names.quantity("β", at, &Unit(unit)), ParameterName::Beta, vec![unit]);
         }
         places
-    }
-
-    fn change(&self, update: &Update, place: &Place, section: &mut Section) {
-        let optimizer = &update.optimizer;
-        let Place { symbol, update: tensor, before, gradient, index } = place;
-        let (Some(change), Some(after)) = (tensor.change.at(index), tensor.after.at(index)) else { return };
-        let value = |tensor: &crate::engine::tensor::Tensor| tensor.at(index).unwrap_or(0.0);
-        let steps = [("g", "clipped", &tensor.clipped), ("g", "with decay", &tensor.decayed)];
-        for (letter, what, tensor) in steps {
-            if let Some(tensor) = tensor {
-                section.equation(Equation::of(Symbol::of(letter).at(what)).comes_to(self.number(value(tensor))));
-            }
-        }
-        if let Some(state) = &tensor.state {
-            for (slot, after) in state.after.iter() {
-                let letter = letter(slot);
-                section.equation(Equation::of(Symbol::of(letter)).comes_to(self.number(value(&state.before[slot]))));
-                section.equation(Equation::of(Symbol::of(letter).after()).comes_to(self.number(value(after))));
-            }
-        }
-        if let Some(corrected) = &tensor.corrected {
-            for (letter, tensor) in [("m", &corrected.first_moment), ("v", &corrected.second_moment)] {
-                let hat = Symbol { hat: true, ..Symbol::of(letter) };
-                section.equation(Equation::of(hat).comes_to(self.number(value(tensor))));
-            }
-        }
-        let mut equation = Equation::of(symbol.clone().change());
-        if optimizer.is_plain() {
-            let eta = self.value(optimizer.learning_rate.value());
-            equation = equation.is(eta.negated().times(self.value(*gradient).grouped()));
-        }
-        section.equation(equation.comes_to(self.number(change)));
-        let sum = self.value(*before).plus(self.value(change).grouped());
-        section.equation(Equation::of(symbol.clone().after()).is(sum).comes_to(self.number(after)));
     }
 
     fn afterwards(&self, update: &Update) -> Option<Section> {
@@ -156,70 +101,4 @@ impl Sheet<'_> {
         section.say(vec![text("The size of a change is the root of the sum of its squares, √(Σ Δ²).")]);
         section
     }
-}
-
-fn letter(slot: SlotName) -> &'static str {
-    match slot {
-        SlotName::Velocity | SlotName::SecondMoment => "v",
-        SlotName::SquareAverage | SlotName::SquareSum => "s",
-        SlotName::FirstMoment => "m",
-    }
-}
-
-/// How a gradient becomes a change, in symbols.
-fn rules(update: &Update, section: &mut Section) {
-    let (w, eta) = (Symbol::of("w"), Math::from(Symbol::of("η")));
-    let g = || Math::from(Symbol::of("g"));
-    let root = |of: Math| Math::Root(Box::new(of)).plus(Symbol::of("ε"));
-    let optimizer = &update.optimizer;
-    let plain = optimizer.is_plain();
-    let decoupled = optimizer.kind() == OptimizerKind::Adamw;
-    if !plain {
-        section.say(vec![
-            text("Here "),
-            math(g()),
-            text(" is the gradient "),
-            math(w.clone().gradient()),
-            text(match (optimizer.weight_decay != 0.0 && !decoupled, update.clip.is_some()) {
-                (true, true) => ", clipped, with the weight decay's pull.",
-                (true, false) => " with the weight decay's pull.",
-                (false, true) => ", clipped.",
-                (false, false) => ".",
-            }),
-        ]);
-    }
-    let direction = match optimizer.algorithm {
-        Algorithm::Sgd { momentum: None } => {
-            if plain {
-                Math::from(w.clone().gradient())
-            } else {
-                g()
-            }
-        }
-        Algorithm::Sgd { momentum: Some(Momentum { nesterov, .. }) } => {
-            let gathered = Math::from(Symbol::of("μ")).times(Symbol::of("v"));
-            section.rule(Symbol::of("v").after(), gathered.plus(g()));
-            let ahead = g().plus(Symbol::of("μ")).times(Symbol::of("v").after());
-            if nesterov { ahead.grouped() } else { Symbol::of("v").after().into() }
-        }
-        Algorithm::Rmsprop { .. } | Algorithm::Adagrad { .. } => {
-            let s = Math::from(Symbol::of("s").after());
-            section.say(vec![text("Each gradient is divided by the root of a mean, or the sum, of its squares.")]);
-            g().over(root(s))
-        }
-        Algorithm::Adam(_) | Algorithm::Adamw(_) => {
-            section.say(vec![text(
-                "m and v are fading means of the gradient and of its square, corrected for their start.",
-            )]);
-            let hat = |letter| Symbol { hat: true, ..Symbol::of(letter) };
-            Math::from(hat("m")).over(root(hat("v").into()))
-        }
-    };
-    let along = if decoupled && optimizer.weight_decay != 0.0 {
-        direction.plus(Math::from(Symbol::of("λ")).times(w.clone())).grouped()
-    } else {
-        direction
-    };
-    section.rule(w.clone().change(), eta.negated().times(along));
-    section.rule(w.clone().after(), Math::from(w.clone()).plus(w.change()));
 }
