@@ -1,8 +1,9 @@
 // Draws a small network with every number where it belongs: values in the units, weights on the edges, blame below.
 
 import { h, replace, s } from "./element.js";
+import { RULES, complaint, fitting, watched } from "./fields.js";
 import { layout } from "./layout.js";
-import { exact, read, show, signed } from "./numbers.js";
+import { exact, show, signed } from "./numbers.js";
 import { layersOf } from "./trace.js";
 
 /** What there is to see at each stage: the later ones keep what the earlier ones brought. */
@@ -80,37 +81,38 @@ function below(state, gap, i) {
   return gap === 0 ? state.naming.input(i) : state.naming.output(gap - 1, i);
 }
 
-/** A number that is being typed: Enter and leaving take it, Escape does not. */
+/** A number that is being typed: Enter and leaving take it if it is one, Escape leaves all as it was. */
 function editor({ key, name, value, place, done }) {
   let over = false;
+  const message = h("span", { class: "wrong", id: `wrong-${key}`, role: "alert" });
   const finish = (input, take) => {
     if (over) return;
+    const number = take ? fitting(input.value, RULES.number) : undefined;
+    if (number === null) {
+      input.setAttribute("aria-invalid", "true");
+      input.setAttribute("aria-describedby", message.id);
+      message.textContent = complaint(name, input.value, RULES.number);
+      return;
+    }
     over = true;
-    const number = read(input.value);
-    done(take && Number.isFinite(number) ? number : undefined);
+    done(number === value ? undefined : number);
   };
-  return h("input", {
-    class: "chip editing", "data-key": key, "aria-label": `New value of ${name}`, inputmode: "decimal", value: exact(value), style: place,
+  const input = h("input", {
+    class: "chip editing", "data-key": key, "aria-label": `New value of ${name}`, inputmode: "decimal", value: exact(value),
     onkeydown: (event) => {
       if (event.key === "Enter") finish(event.target, true);
       if (event.key === "Escape") finish(event.target, false);
     },
     onblur: (event) => finish(event.target, true),
   });
+  return h("div", { class: "typing", style: place }, input, message);
 }
 
 /** A number that can be typed over at any time. */
 function field({ key, name, label, value, place, done }) {
-  const input = h("input", {
-    "data-key": key, "aria-label": label, inputmode: "decimal", value: show(value).replace("−", "-"), title: exact(value),
-    onchange: () => {
-      const number = read(input.value);
-      if (Number.isFinite(number)) done(number);
-      else input.value = exact(value);
-    },
-    onfocus: () => input.select(),
-  });
-  return h("label", { class: "pebble", style: place }, h("span", { class: "name", "aria-hidden": "true" }, name), input);
+  const input = h("input", { "data-key": key, "aria-label": label, inputmode: "decimal", title: exact(value), onfocus: () => input.select() });
+  const message = watched(input, { view: "walk", key, name, value: show(value).replace("−", "-"), rule: RULES.number, set: done });
+  return h("div", { class: "pebble", style: place }, h("span", { class: "name", "aria-hidden": "true" }, name), input, message);
 }
 
 function drawInputs({ plan, state, on, overlay }) {
