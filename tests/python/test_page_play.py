@@ -203,7 +203,7 @@ def test_a_bad_value_is_told_by_its_field_and_not_sent(page, server, selector, t
 
 
 @pytest.mark.parametrize(("address", "told"), [
-    ("#play?data=foo", "“foo” stands there, and one of xor,"),
+    ("#play?data=foo", "not “foo”, but one of xor,"),
     ("#play?layers=" + ",".join(["4.tanh"] * 13), "at most 12 layers"),
     ("#play?rate=-1", "not below zero"),
     ("#play?seed=x", "a whole number"),
@@ -216,6 +216,18 @@ def test_a_bad_value_is_told_by_its_field_and_not_sent(page, server, selector, t
 def test_an_address_that_cannot_be_says_so(page, address, told):
     page.open(address)
     assert told in page.text(f"#{address[1:].split('?')[0]}-notice")
+
+
+def test_the_way_past_the_header_stays_in_the_view(page):
+    page.open("#play")
+    page.one(".skip").send_keys("\n")
+    assert page.run("return document.activeElement.id") == "main"
+    assert page.one("#view-play").is_displayed() and "#play" in page.driver.current_url
+
+
+def test_a_view_that_is_none_says_so(page):
+    page.open("#kitchen")
+    assert "not “kitchen”, but one of walk, play, telephone" in page.text("#trouble")
 
 
 def test_a_session_that_no_data_fit_is_shown_as_it_is(page, server):

@@ -291,7 +291,7 @@ def test_what_is_no_number_is_told_and_not_sent(page, server):
         ('[data-key="y0"]', '.pebble:has([data-key="y0"]) .wrong', "one"),
     ]:
         page.type(selector, text)
-        assert "is needed" in page.text(message)
+        assert "but a number" in page.text(message)
         page.press("#walk-ten")
         assert server.get(path)["step"] == 0, "nothing is learned with a number that is none"
         page.type(selector, "0.5")
@@ -299,14 +299,14 @@ def test_what_is_no_number_is_told_and_not_sent(page, server):
     page.press('[data-key="weights-0-0-0"]')
     page.press('[data-key="weights-0-0-0"]')
     page.type("input.editing", "abc")
-    assert "“abc” stands there" in page.text(".typing .wrong")
+    assert "not “abc”, but a number" in page.text(".typing .wrong")
     page.press("#walk-ten")
     page.type("input.editing", "0.7")
     assert server.get(path)["step"] == 1 and chips(page)["weights-0-0-0"] == "0.7"
 
 
 @pytest.mark.parametrize(("query", "told"), [
-    ("at=77", "“77” stands there, and a session with it is needed"), ("stage=sideways", "one of forward, error, backward, update"),
+    ("at=77", "not “77”, but a step of a session"), ("stage=sideways", "one of forward, error, backward, update"),
     ("x=1,2,3", "2 numbers with commas"), ("rate=fast", "not below zero"), ("preset=nothing", "one of worked-example,"),
     ("preset=telephone", "too many units to be walked by hand"),
 ])

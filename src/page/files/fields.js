@@ -25,7 +25,7 @@ export function fitting(text, { fits }) {
 
 /** What to say of a text that does not fit. */
 export function complaint(name, text, { allowed }) {
-  return `${name}: ${text.trim() === "" ? "nothing" : `“${text.slice(0, 40)}”`} stands there, and ${allowed} is needed.`;
+  return `${name}: not ${text.trim() === "" ? "empty" : `“${text.slice(0, 40)}”`}, but ${allowed}.`;
 }
 
 /** What was typed and does not fit, by field. */

@@ -173,6 +173,7 @@ async function carryOn(run) {
   draw();
   try {
     await run.over;
+    notice();
   } catch (error) {
     mine.run = null;
     await trouble(error);
@@ -224,7 +225,12 @@ const on = {
 };
 
 async function guarded(work) {
-  if (state.busy || state.run) return;
+  if (state.busy) return;
+  if (state.run) {
+    notice("It is learning: pause it first.");
+    drawForm();
+    return;
+  }
   state.busy = true;
   byId("view-play").setAttribute("aria-busy", "true");
   try {

@@ -45,7 +45,7 @@ export function readRecipe(address, presets, complain) {
   };
   take("preset", address.preset, presets.includes(address.preset), `one of ${presets.join(", ")}`);
   const layers = readLayers(address.layers ?? "");
-  take("layers", address.layers === undefined ? undefined : layers, layers, `at most ${LAYERS} layers like 4.tanh, each of at most 64 units,`);
+  take("layers", address.layers === undefined ? undefined : layers, layers, `at most ${LAYERS} layers like 4.tanh, each of at most 64 units`);
   take("optimizer", address.optimizer, address.optimizer in OPTIMIZERS, `one of ${Object.keys(OPTIMIZERS).join(", ")}`);
   number("rate", RULES.rate);
   number("seed", RULES.seed);

@@ -45,7 +45,7 @@ async function takeRest(address, complaints) {
     if (address[field] === undefined) continue;
     const given = address[field].split(",").map((text) => fitting(text, RULES.number));
     if (given.length === state[list].length && !given.includes(null)) state[list] = given;
-    else wrong(field, `${state[list].length} numbers with commas between them,`);
+    else wrong(field, `${state[list].length} numbers with commas between them`);
   }
   const rate = fitting(address.rate ?? "", RULES.rate);
   if (rate !== null) state.learningRate = rate;
@@ -53,7 +53,7 @@ async function takeRest(address, complaints) {
   if (address.at !== undefined) {
     const at = /^\d{1,15}$/.test(address.at) && session.name ? Number(address.at) : NaN;
     if (at <= state.head) await goTo(at);
-    else wrong("at", session.name ? `a step from 0 to ${state.head}` : "a session with it");
+    else wrong("at", session.name ? `a step from 0 to ${state.head}` : "a step of a session that is named beside it");
   }
   if (address.stage === undefined) return;
   if (!(address.stage in NEXT)) wrong("stage", `one of ${Object.keys(STAGES).join(", ")}`);
