@@ -114,6 +114,19 @@ def test_what_learns_at_once_is_made_in_portions(page, server):
     assert run["to"] - run["from"] <= max(5, step // 8 + 1), "the picture is drawn anew and Pause is heard between portions"
 
 
+def test_a_run_is_paused_when_the_playground_is_left(page, server):
+    page.open("#play?data=digits")
+    page.press("#play-train")
+    page.wait(lambda: "session=" in page.driver.current_url)
+    page.press('nav [data-view="walk"]')
+    page.wait(lambda: page.run("return document.body.dataset.ready") == "walk")
+    page.run("history.back()")
+    page.wait(lambda: page.run("return document.body.dataset.ready") == "play" and page.one("#play-train").text == "Go on")
+    path = f"/v1/sessions/{session_of(page)}"
+    assert server.get(f"{path}/train")["state"] in ("cancelled", "done")
+    assert learned(page) == f"after {server.get(path)['step']} steps"
+
+
 def test_digits_are_learned_while_the_page_stays_awake(page, server):
     page.open("#play?data=digits")
     page.run("""window.frames_ = window.drawn = 0;

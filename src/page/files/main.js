@@ -4,7 +4,7 @@ import { readAddress } from "./address.js";
 import { copy, showCurls } from "./curl.js";
 import { byId, h, replace } from "./element.js";
 import { complaint } from "./fields.js";
-import { showPlay } from "./play.js";
+import { leavePlay, showPlay } from "./play.js";
 import { showTelephone } from "./telephone.js";
 import { showWalk } from "./walk.js";
 
@@ -19,6 +19,7 @@ async function open() {
     else link.removeAttribute("aria-current");
   }
   try {
+    if (name !== "play") await leavePlay();
     await VIEWS[name](address);
     replace(byId("trouble"), name !== address.view && h("p", { class: "refusal" },
       complaint("The address’s view", address.view, { allowed: `one of ${Object.keys(VIEWS).join(", ")}` })));

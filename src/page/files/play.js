@@ -26,7 +26,7 @@ let choices;
 
 /** Shows what the address says: a session that learns, or a recipe and its data from the start. */
 export async function showPlay(address) {
-  await state?.run?.stop();
+  await leavePlay();
   [presets, choices] = await Promise.all([look("GET", "/v1/presets"), dataChoices()]);
   const complaints = [];
   const complain = (text) => complaints.push(text);
@@ -60,6 +60,15 @@ export async function showPlay(address) {
 /** What is known of a network that has learned nothing. */
 function nothingLearned() {
   return { surface: null, norms: [], line: freshLine(), latest: null, verdict: null, foreign: false };
+}
+
+/** A run is paused when the playground is left: what comes next may want to change its session. */
+export async function leavePlay() {
+  const { run } = state ?? {};
+  if (!run) return;
+  state.isLeft = true;
+  await run.stop();
+  await run.over.catch(() => {});
 }
 
 async function takeData(points) {
@@ -138,6 +147,7 @@ function told(progress) {
     mine.planned = false;
     if (mine !== state || byId("view-play").hidden) return;
     drawLearning(state);
+    remember();
     follow(mine).catch(trouble);
   });
 }
@@ -169,7 +179,7 @@ async function toggle() {
 async function carryOn(run) {
   if (!run) return;
   const mine = state;
-  Object.assign(mine, { run, verdict: null });
+  Object.assign(mine, { run, verdict: null, isLeft: false });
   draw();
   try {
     await run.over;
@@ -179,8 +189,7 @@ async function carryOn(run) {
     await trouble(error);
   }
   if (mine.run === run) mine.run = null;
-  if (mine !== state) return;
-  await settle();
+  if (mine === state && !mine.isLeft) await settle();
 }
 
 /** What is asked when nothing runs: the whole picture once more, and the depth insight. */
