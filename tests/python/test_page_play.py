@@ -263,6 +263,8 @@ def test_the_verdict_has_no_more_digits_than_other_numbers(page):
 
 def test_points_are_set_and_taken_away(page):
     page.open(f"#play?data=own&{CORNERS}")
+    page.type("#point-x", "abc")
+    assert "x₁: not “abc”, but a number" in page.text("#point-wrong")
     page.type("#point-x", "0.5")
     page.type("#point-y", "0.5")
     page.wait(lambda: len(page.all("#surface-points .dot")) == 5)

@@ -126,6 +126,8 @@ def test_the_worked_solution_stands_beside_it(page, server):
     for layer in step["update"]["layers"]:
         for row in layer["parameters"]["weights"]["after"]:
             assert {float(f"{value:.4g}") for value in row} <= numbers
+    written = {element.text for element in page.all("#walk-solution-text mn")}
+    assert set(results(page)) <= written, "both write a number with the same digits"
     href = page.one("#walk-solution-text a").get_attribute("href")
     assert server.answer("GET", href.removeprefix(page.base_url)).headers["content-type"].startswith("text/html")
 

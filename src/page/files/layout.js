@@ -17,6 +17,12 @@ export function drawable(sizes) {
   return sizes.length <= 7 && Math.max(...sizes) <= 8;
 }
 
+/** Why a network of these sizes cannot be walked through by hand; null where it can. One with other layers than dense has none. */
+export function whyNot(sizes) {
+  if (!sizes) return "has layers other than dense ones, and only dense ones are walked by hand";
+  return drawable(sizes) ? null : "has too many units to be walked by hand";
+}
+
 function gaps(sizes) {
   return sizes.slice(1).map((to, at) => [sizes[at], to]);
 }

@@ -6,7 +6,7 @@ import { byId, h, replace, still } from "./element.js";
 import { RULES, complaint, fitting, forget, numberField, waits } from "./fields.js";
 import { formulas } from "./formulas.js";
 import { drawInspector, inspect } from "./inspector.js";
-import { drawable } from "./layout.js";
+import { whyNot } from "./layout.js";
 import { SEEN, drawNetwork, keyOf } from "./network.js";
 import { names } from "./numbers.js";
 import { describe, drawCurve, entryOf, goOn, learns, leftOut, parametersAt, recall, stepsOf } from "./past.js";
@@ -27,7 +27,7 @@ export async function showWalk(address) {
   forget("walk");
   const complaints = [];
   const opened = address.session && (await Session.open(address.session));
-  const hindrance = opened && whyNot(opened.view.network);
+  const hindrance = opened && whyNot(sizesOf(opened.view.network));
   if (address.session && !opened) complaints.push(`The session ${address.session} is not here any more. This is a fresh start.`);
   if (hindrance) {
     complaints.push(["The session ", h("a", { href: `#play?session=${opened.name}` }, opened.name), ` ${hindrance}. The playground shows it. This is a fresh start.`]);
@@ -57,14 +57,7 @@ async function takeRest(address, complaints) {
   }
   if (address.stage === undefined) return;
   if (!(address.stage in NEXT)) wrong("stage", `one of ${Object.keys(STAGES).join(", ")}`);
-  else if (address.stage !== "ready") await guarded(() => goToStage(address.stage));
-}
-
-/** Why a network cannot be walked through by hand; null where it can. */
-function whyNot(network) {
-  const sizes = sizesOf(network);
-  if (!sizes) return "has layers other than dense ones, and only dense ones are walked by hand";
-  return drawable(sizes) ? null : "has too many units to be walked by hand";
+  else if (address.stage !== "ready") await goToStage(address.stage).catch((error) => complaints.push(error.message));
 }
 
 async function takePreset(name, complaints) {
@@ -72,7 +65,7 @@ async function takePreset(name, complaints) {
   const isKnown = presets.some((one) => one.name === name);
   if (!isKnown) complaints.push(complaint("The address’s preset", name, { allowed: `one of ${presets.map((one) => one.name).join(", ")}` }));
   const preset = await look("GET", `/v1/presets/${isKnown ? name : PRESET}`);
-  const hindrance = whyNot(preset.network);
+  const hindrance = whyNot(sizesOf(preset.network));
   if (hindrance) {
     complaints.push(["The preset ", h("a", { href: `#play?preset=${name}` }, name), ` ${hindrance}. The playground shows it.`]);
     return takePreset(PRESET, complaints);
