@@ -7,6 +7,7 @@ import base64
 import json
 import shutil
 from collections.abc import Callable
+from decimal import Decimal
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -145,14 +146,13 @@ def number(text: str) -> float:
 
 
 def shown(value: float, digits: int = 4) -> str:
-    """A number as the page should write it, worked out here by Python's own rounding."""
+    """A number as the page should write it, worked out here by Python's own rounding: exactly where the digits are enough."""
     if value == 0:
         return "0"
-    if not 1e-4 <= abs(value) < 1e6:
-        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-        sign = "-" if int(exponent) < 0 else "+"
-        mantissa = mantissa.rstrip("0").rstrip(".")
-        return f"{mantissa}e{sign}{abs(int(exponent))}".replace("-", "−")
-    places = max(0, digits - 1 - int(f"{value:.{digits - 1}e}".split("e")[1]))
-    text = f"{value:.{places}f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
+    shortest = "".join(map(str, Decimal(repr(abs(value))).normalize().as_tuple().digits))
+    mantissa, exponent = f"{value:.{min(digits, len(shortest)) - 1}e}".split("e")
+    power = int(exponent)
+    if not -4 <= power <= 5:
+        return f"{mantissa}e{'-' if power < 0 else '+'}{abs(power)}".replace("-", "−")
+    places = max(0, min(digits, len(shortest)) - 1 - power)
+    return f"{value:.{places}f}".replace("-", "−")

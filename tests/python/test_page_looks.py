@@ -23,6 +23,20 @@ def walk(page):
     yield "solution"
 
 
+def mistakes(page):
+    page.open("#walk?stage=backward&at=77")
+    page.type('[data-key="x0"]', "abc")
+    page.type("#walk-rate", "foo")
+    page.press('[data-key="weights-1-0-0"]')
+    page.press('[data-key="weights-1-0-0"]')
+    page.type("input.editing", "two")
+    yield "walk"
+    page.open("#play?data=foo&layers=4.tanh")
+    page.type('[data-key="units-0"]', "100000")
+    page.type('[data-key="rate"]', "1e999")
+    yield "play"
+
+
 def mazur(page):
     page.open("#walk?preset=mazur&stage=backward")
     page.press('[data-key="weights-0-0-0"]')
@@ -57,7 +71,7 @@ def telephone(page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("view", [walk, mazur, play, digits, deep, telephone])
+@pytest.mark.parametrize("view", [walk, mistakes, mazur, play, digits, deep, telephone])
 def test_it_can_be_seen_by_everybody(page, view, size, scheme):
     page.look(size, scheme)
     for state in view(page):

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from browser import number, shown
 
 XOR = [([0, 0], 0), ([0, 1], 1), ([1, 0], 1), ([1, 1], 0)]
@@ -87,8 +89,182 @@ def test_single_steps_and_back_again(page, server):
     assert server.get(f"{path}/steps/6")["loss"]["value"] == losses[1], "from there it goes the same way again"
 
 
+def trained(server, steps: int) -> str:
+    """The name of a session that learned the four corners without the page."""
+    layers = [{"kind": "dense", "units": 4, "activation": "tanh"}, {"kind": "dense", "units": 1, "activation": "sigmoid"}]
+    spec = {"network": {"inputs": 2, "layers": layers}, "loss": "binary_cross_entropy", "seed": 7}
+    name = server.post("/v1/sessions", {**spec, "optimizer": {"kind": "sgd", "learning_rate": 0.5}})["name"]
+    rows = {"inputs": [row for row, _ in XOR], "targets": [[target] for _, target in XOR]}
+    server.post(f"/v1/sessions/{name}/train", {**rows, "steps": steps, "batch_size": 4})
+    return name
+
+
+def learned(page) -> str:
+    return page.text("#play-loss").split(":")[0]
+
+
+def test_what_learns_at_once_is_made_in_portions(page, server):
+    page.open(f"#play?data=own&{CORNERS}&layers=4.tanh&rate=0.5&seed=7")
+    page.press("#play-train")
+    page.wait(lambda: loss(page) < 0.5)
+    pause(page)
+    path = f"/v1/sessions/{session_of(page)}"
+    step, run = server.get(path)["step"], server.get(f"{path}/train")
+    assert learned(page) == f"after {step} steps"
+    assert run["to"] - run["from"] <= max(5, step // 8 + 1), "the picture is drawn anew and Pause is heard between portions"
+
+
+def test_a_run_is_paused_when_the_playground_is_left(page, server):
+    page.open("#play?data=digits")
+    page.press("#play-train")
+    page.wait(lambda: "session=" in page.driver.current_url)
+    page.press('nav [data-view="walk"]')
+    page.wait(lambda: page.run("return document.body.dataset.ready") == "walk")
+    page.run("history.back()")
+    page.wait(lambda: page.run("return document.body.dataset.ready") == "play" and page.one("#play-train").text == "Go on")
+    path = f"/v1/sessions/{session_of(page)}"
+    assert server.get(f"{path}/train")["state"] in ("cancelled", "done")
+    assert learned(page) == f"after {server.get(path)['step']} steps"
+
+
+def test_digits_are_learned_while_the_page_stays_awake(page, server):
+    page.open("#play?data=digits")
+    page.run("""window.frames_ = window.drawn = 0;
+      const next = () => { window.frames_ += 1; requestAnimationFrame(next) };
+      next();
+      new MutationObserver(() => { window.drawn += 1 }).observe(document.getElementById('play-loss'), { childList: true });""")
+    page.press("#play-train")
+    unseen = "return Number(/unseen data ([0-9.]+) %/.exec(document.getElementById('play-loss').textContent)?.[1])"
+    page.wait(lambda: (page.run(unseen) or 0) > 85)
+    pause(page)
+    drawn, frames = page.run("return [window.drawn, window.frames_]")
+    assert drawn <= frames + 10, "what is told faster than frames come is not drawn"
+    network = server.get(f"/v1/sessions/{session_of(page)}")["network"]
+    assert [layer["units"] for layer in network["layers"]] == [32, 10]
+
+
+def test_a_long_history_is_read_only_as_far_as_it_is_drawn(page, server):
+    name = trained(server, 12_000)
+    path = f"/v1/sessions/{name}"
+    page.open(f"#play?session={name}&data=own&{CORNERS}")
+    assert learned(page) == "after 12000 steps"
+    assert loss(page) == number(shown(server.get(f"{path}/steps?after=11999")["steps"][0]["loss"]))
+    assert page.one("#play-curve svg").get_attribute("aria-label").endswith("at step 12000")
+    assert page.text("#play-curve p") == "Of the first 11001 steps the curve shows a few."
+    asked = page.run("return performance.getEntriesByType('resource').map((one) => one.name).filter((one) => one.includes('/steps?'))")
+    assert len(asked) <= 20, asked
+
+
+def test_a_step_back_is_one_step_and_is_remembered(page, server):
+    name = trained(server, 5_000)
+    page.open(f"#play?session={name}&data=own&{CORNERS}")
+    shapes = []
+    for press, expected in [("back", 4999), ("back", 4998), ("step", 4999), ("back", 4998), ("step", 4999), ("step", 5000)]:
+        page.press(f"#play-{press}")
+        assert learned(page) == f"after {expected} steps"
+        shapes.append(page.one("#play-curve svg").get_attribute("aria-label").split()[-1])
+    assert shapes == ["4999", "4998", "4999", "4998", "4999", "5000"]
+    path = f"/v1/sessions/{session_of(page)}"
+    assert server.get(path)["step"] == 5006
+    back = [entry["asked"]["to"] for entry in server.get(f"{path}/steps?after=5000")["steps"] if entry["kind"] == "rewind"]
+    assert back == [4999, 4998, 5002], "5002 is where it had gone back to 4998"
+    assert server.get(f"{path}/steps?after=5005")["steps"][0]["loss"] == server.get(f"{path}/steps?after=4999")["steps"][0]["loss"]
+    page.open(page.driver.current_url.removeprefix(f"{page.base_url}/"))
+    assert learned(page) == "after 5000 steps"
+
+
+def test_a_run_that_goes_on_is_taken_up_and_paused(page, server):
+    page.open(f"#play?data=own&{CORNERS}&layers=4.tanh")
+    page.press("#play-step")
+    address, path = page.driver.current_url, f"/v1/sessions/{session_of(page)}"
+    rows = {"inputs": [row for row, _ in XOR], "targets": [[target] for _, target in XOR]}
+    begun = server.answer("POST", f"{path}/train", {**rows, "steps": 1_000_000_000}, {"prefer": "respond-async"})
+    assert begun.status_code == 202
+    page.wait(lambda: server.get(path)["step"] > 1)
+    page.open(address.removeprefix(f"{page.base_url}/"))
+    page.wait(lambda: page.one("#play-train").text == "Pause")
+    pause(page)
+    assert server.get(f"{path}/train")["state"] == "cancelled"
+    assert learned(page) == f"after {server.get(path)['step']} steps"
+
+
+@pytest.mark.parametrize(("selector", "text", "allowed"), [
+    ("[data-key=rate]", "abc", "not below zero"),
+    ("[data-key=rate]", "-1", "not below zero"),
+    ("[data-key=rate]", "1e999", "not below zero"),
+    ("[data-key=units-0]", "0", "a whole number from 1 to 64"),
+    ("[data-key=units-0]", "-3", "a whole number from 1 to 64"),
+    ("[data-key=units-0]", "100000", "a whole number from 1 to 64"),
+    ("[data-key=seed]", "1.5", "a whole number"),
+])
+def test_a_bad_value_is_told_by_its_field_and_not_sent(page, server, selector, text, allowed):
+    page.open(f"#play?data=own&{CORNERS}&layers=3.tanh")
+    page.type(selector, text)
+    message = f".field:has({selector}) .wrong"
+    assert allowed in page.text(message) and f"“{text}”" in page.text(message)
+    sent = "return performance.getEntriesByType('resource').length"
+    before = page.run(sent)
+    page.press("#play-step")
+    page.press("#play-train")
+    assert page.run(sent) == before, "nothing is sent before it is mended"
+    assert page.text("#play-loss") == "not trained yet"
+    assert page.run("return document.activeElement.dataset.key") in selector
+    page.type(selector, "1")
+    assert page.text(message) == ""
+    page.press("#play-step")
+    assert learned(page) == "after one step"
+
+
+@pytest.mark.parametrize(("address", "told"), [
+    ("#play?data=foo", "not “foo”, but one of xor,"),
+    ("#play?layers=" + ",".join(["4.tanh"] * 13), "at most 12 layers"),
+    ("#play?rate=-1", "not below zero"),
+    ("#play?seed=x", "a whole number"),
+    ("#play?optimizer=magic", "one of sgd,"),
+    ("#play?preset=nothing", "one of worked-example,"),
+    ("#play?noise=7", "a number from 0 to 1"),
+    ("#telephone?depth=9999", "a whole number from 2 to 100"),
+    ("#telephone?cures=tea", "one or more of relu,"),
+])
+def test_an_address_that_cannot_be_says_so(page, address, told):
+    page.open(address)
+    assert told in page.text(f"#{address[1:].split('?')[0]}-notice")
+
+
+def test_the_way_past_the_header_stays_in_the_view(page):
+    page.open("#play")
+    page.one(".skip").send_keys("\n")
+    assert page.run("return document.activeElement.id") == "main"
+    assert page.one("#view-play").is_displayed() and "#play" in page.driver.current_url
+
+
+def test_a_view_that_is_none_says_so(page):
+    page.open("#kitchen")
+    assert "not “kitchen”, but one of walk, play, telephone" in page.text("#trouble")
+
+
+def test_a_session_that_no_data_fit_is_shown_as_it_is(page, server):
+    layers = [{"kind": "dense", "units": 4}, {"kind": "batch_norm"}, {"kind": "activation", "activation": "tanh"},
+              {"kind": "dense", "units": 2, "activation": "softmax"}]
+    spec = {"network": {"inputs": 3, "layers": layers}, "loss": "cross_entropy"}
+    name = server.post("/v1/sessions", {**spec, "optimizer": {"kind": "sgd", "learning_rate": 0.5}})["name"]
+    page.open(f"#play?session={name}")
+    assert "takes 3 numbers and gives 2" in page.text("#play-notice")
+    assert not page.one("#play-train").is_enabled() and not page.one("#play-step").is_enabled()
+    assert page.one('[aria-label="Layer 1: batch norm"]').is_selected(), "the form shows what the network is"
+
+
+def test_the_verdict_has_no_more_digits_than_other_numbers(page):
+    page.open(f"#play?data=own&{CORNERS}&layers=4.tanh,4.tanh")
+    page.press("#play-step")
+    ratio = re.search(r"is (\S+) times", page.text("#play-verdict"))[1]
+    assert ratio == shown(number(ratio))
+
+
 def test_points_are_set_and_taken_away(page):
     page.open(f"#play?data=own&{CORNERS}")
+    page.type("#point-x", "abc")
+    assert "x₁: not “abc”, but a number" in page.text("#point-wrong")
     page.type("#point-x", "0.5")
     page.type("#point-y", "0.5")
     page.wait(lambda: len(page.all("#surface-points .dot")) == 5)
@@ -116,6 +292,13 @@ def test_deep_networks_are_drawn_as_layers(page):
     assert items == [["16", "inputs"], ["16", "relu", "× 99"], ["1", "linear"]]
     page.press("#play-step")
     assert len(page.all("#play-flow .flow-bar")) == 100
+    assert page.text("#play-data option:checked") == "What belongs to the network"
+
+
+def test_layers_that_repeat_together_are_drawn_once(page):
+    page.open("#play?preset=telephone-batch-norm")
+    items = [item.text.split("\n") for item in page.all(".layer-strip > li")]
+    assert items == [["16", "inputs"], ["16", "linear", "batch norm", "sigmoid", "× 99"], ["1", "linear"]]
 
 
 def test_the_first_layer_goes_deaf_and_is_cured(page, server):
@@ -135,6 +318,7 @@ def test_the_first_layer_goes_deaf_and_is_cured(page, server):
         card = f'[data-variant="{name}"]'
         assert page.text(f"{card} .verdict") == variant["verdict"]
         assert shown(variant["layers"][-1]["ratio_to_output"]) in page.text(f"{card} .whisper")
+        assert shown(variant["layers"][-1]["change_norm"]) in page.text("#telephone-told")
     assert page.text('[data-variant="sigmoid"] .verdict') == "vanishing"
     # The bars stand as high as the logarithms say: the middle one is half way down.
     heights = [float(bar.get_attribute("height")) for bar in page.all('[data-variant="sigmoid"] .depth-bar')]

@@ -41,6 +41,17 @@ def session_of(page) -> str:
     return re.search(r"session=([a-z0-9.-]+)", page.driver.current_url)[1]
 
 
+def look_back(page, step: int) -> None:
+    page.run(f"const s = document.getElementById('walk-scrub'); s.value = {step}; s.dispatchEvent(new Event('change'))")
+    page.idle()
+
+
+def set_weight(page, key: str, text: str) -> None:
+    page.press(f'[data-key="{key}"]')
+    page.press(f'[data-key="{key}"]')
+    page.type("input.editing", text)
+
+
 def test_it_stands_there_ready(page, server):
     before = len(server.get("/v1/sessions?limit=1000")["sessions"])
     page.open()
@@ -115,6 +126,8 @@ def test_the_worked_solution_stands_beside_it(page, server):
     for layer in step["update"]["layers"]:
         for row in layer["parameters"]["weights"]["after"]:
             assert {float(f"{value:.4g}") for value in row} <= numbers
+    written = {element.text for element in page.all("#walk-solution-text mn")}
+    assert set(results(page)) <= written, "both write a number with the same digits"
     href = page.one("#walk-solution-text a").get_attribute("href")
     assert server.answer("GET", href.removeprefix(page.base_url)).headers["content-type"].startswith("text/html")
 
@@ -162,8 +175,7 @@ def test_any_past_step_comes_back(page, server):
     page.press("#walk-ten")
     page.press("#walk-ten")
     path = f"/v1/sessions/{session_of(page)}"
-    page.run("const s = document.getElementById('walk-scrub'); s.value = 7; s.dispatchEvent(new Event('change'))")
-    page.idle()
+    look_back(page, 7)
     seventh = server.get(f"{path}/steps/7")
     assert shown(seventh["loss"]["value"]) in page.text("#walk-step")
     assert chips(page)["weights-1-0-0"] == shown(seventh["update"]["layers"][0]["parameters"]["weights"]["after"][0][0])
@@ -197,3 +209,140 @@ def test_it_is_walked_by_keyboard(page):
     page.one('[data-key="weights-0-1-0"]').send_keys("\n")
     page.idle()
     assert page.run("return document.activeElement.tagName") == "INPUT"
+
+
+def test_a_weight_of_the_past_is_set_in_the_past(page, server):
+    page.open()
+    page.press("#walk-ten")
+    look_back(page, 4)
+    set_weight(page, "weights-0-0-0", "0.9")
+    path = f"/v1/sessions/{session_of(page)}"
+    expected = [layer["parameters"]["weights"]["after"] for layer in reversed(server.get(f"{path}/steps/4")["update"]["layers"])]
+    expected[0][0][0] = 0.9
+    assert [layer["parameters"]["weights"] for layer in server.get(f"{path}/weights")["layers"]] == expected
+    assert "those of step 4" in page.text("#walk-notice")
+    assert [entry["kind"] for entry in server.get(f"{path}/steps?after=10")["steps"]] == ["rewind", "weights"]
+    assert chips(page)["weights-0-0-0"] == "0.9" and chips(page)["weights-1-0-0"] == shown(expected[1][0][0])
+
+
+def test_a_weight_from_before_the_update_is_set_before_it(page, server):
+    page.open()
+    page.press('[data-stage="update"]')
+    page.press('[data-stage="backward"]')
+    set_weight(page, "weights-0-0-0", "0.9")
+    path = f"/v1/sessions/{session_of(page)}"
+    weights = [layer["parameters"]["weights"] for layer in server.get(f"{path}/weights")["layers"]]
+    assert weights == [[[0.9, 0.3], [0.2, 0.5]], [[0.6], [0.4]]], "what was seen, and nothing of the step after it"
+
+
+def test_what_is_done_while_looking_back_is_done_now(page, server):
+    page.open()
+    page.press("#walk-ten")
+    look_back(page, 0)
+    assert chips(page)["weights-0-0-0"] == "0.4"
+    page.press('[data-stage="forward"]')
+    path = f"/v1/sessions/{session_of(page)}"
+    assert chips(page)["weights-0-0-0"] == shown(server.get(f"{path}/weights")["layers"][0]["parameters"]["weights"][0][0])
+    assert page.text("#walk-step").startswith("step 10")
+
+
+def test_a_chosen_weight_comes_into_view(page):
+    page.open()
+    page.press('[data-stage="backward"]')
+    page.press('[data-key="weights-0-0-0"]')
+    top, bottom, bar = page.run("""const seen = (id) => document.getElementById(id).getBoundingClientRect();
+      return [seen('walk-inspector').top, seen('walk-inspector').bottom, seen('curl').top]""")
+    assert 0 <= top and bottom <= bar
+
+
+def test_the_curl_is_that_of_the_action(page, server):
+    page.open()
+    assert page.text("#curl-text") == f"curl -s {page.base_url}/v1/presets/worked-example"
+    page.press('[data-stage="backward"]')
+    set_weight(page, "weights-0-0-0", "0.9")
+    path = f"/v1/sessions/{session_of(page)}"
+    assert page.text("#curl-text").startswith(f"curl -s -X PUT {page.base_url}{path}/weights/hidden --json ")
+    page.press("#walk-ten")
+    command = page.text("#curl-text")
+    assert command.startswith(f"for i in $(seq 10); do curl -s {page.base_url}{path}/step --json ")
+    subprocess.run(["sh", "-c", command], capture_output=True, check=True, timeout=60)
+    assert server.get(path)["step"] == 21
+
+
+def test_a_long_session_is_walked_at_its_end(page, server):
+    name = server.post("/v1/sessions", {"preset": "worked-example"})["name"]
+    server.post(f"/v1/sessions/{name}/train", {**EXAMPLE, "steps": 12_000})
+    page.open(f"#walk?session={name}")
+    assert page.one("#walk-scrub").get_attribute("max") == "12000"
+    assert page.text("#walk-step").startswith("step 12000: loss ")
+    layers = server.get(f"/v1/sessions/{name}/weights")["layers"]
+    assert chips(page)["weights-1-0-0"] == shown(layers[1]["parameters"]["weights"][0][0])
+    look_back(page, 5000)
+    step = server.get(f"/v1/sessions/{name}/steps/5000?trace=full")
+    assert chips(page)["weights-1-0-0"] == shown(step["update"]["layers"][0]["parameters"]["weights"]["after"][0][0])
+    assert shown(step["loss"]["value"]) in page.text("#walk-step")
+
+
+def test_what_is_no_number_is_told_and_not_sent(page, server):
+    page.open()
+    page.press('[data-stage="error"]')
+    path = f"/v1/sessions/{session_of(page)}"
+    for selector, message, text in [
+        ("#walk-rate", "#walk-rate-field .wrong", "foo"), ("#walk-rate", "#walk-rate-field .wrong", "1e999"),
+        ('[data-key="x0"]', '.pebble:has([data-key="x0"]) .wrong', "abc"),
+        ('[data-key="y0"]', '.pebble:has([data-key="y0"]) .wrong', "one"),
+    ]:
+        page.type(selector, text)
+        assert "but a number" in page.text(message)
+        page.press("#walk-ten")
+        assert server.get(path)["step"] == 0, "nothing is learned with a number that is none"
+        page.type(selector, "0.5")
+        assert page.text(message) == ""
+    page.press('[data-key="weights-0-0-0"]')
+    page.press('[data-key="weights-0-0-0"]')
+    page.type("input.editing", "abc")
+    assert "not “abc”, but a number" in page.text(".typing .wrong")
+    page.press("#walk-ten")
+    page.type("input.editing", "0.7")
+    assert server.get(path)["step"] == 1 and chips(page)["weights-0-0-0"] == "0.7"
+
+
+@pytest.mark.parametrize(("query", "told"), [
+    ("at=77", "not “77”, but a step of a session"), ("stage=sideways", "one of forward, error, backward, update"),
+    ("x=1,2,3", "2 numbers with commas"), ("rate=fast", "not below zero"), ("preset=nothing", "one of worked-example,"),
+    ("preset=telephone", "too many units to be walked by hand"),
+])
+def test_an_address_that_cannot_be_says_so(page, query, told):
+    page.open(f"#walk?{query}")
+    assert told in page.text("#walk-notice")
+
+
+def test_a_session_that_is_gone_or_cannot_be_walked_says_so(page, server):
+    before = len(server.get("/v1/sessions?limit=1000")["sessions"])
+    page.open("#walk?session=nonono&stage=forward")
+    assert "nonono is not here any more" in page.text("#walk-notice")
+    assert len(server.get("/v1/sessions?limit=1000")["sessions"]) == before, "nothing is made in its place"
+    [complaint] = page.driver.get_log("browser")
+    assert "404" in complaint["message"]
+    layers = [{"kind": "dense", "units": 4}, {"kind": "batch_norm"}, {"kind": "dense", "units": 2}]
+    spec = {"network": {"inputs": 3, "layers": layers}, "loss": "mean_squared_error"}
+    name = server.post("/v1/sessions", {**spec, "optimizer": {"kind": "sgd", "learning_rate": 0.5}})["name"]
+    page.open(f"#walk?session={name}")
+    assert "has layers other than dense ones" in page.text("#walk-notice")
+    assert page.one("#walk-notice a").get_attribute("href").endswith(f"#play?session={name}")
+    page.press("#walk-next")
+    assert page.one('[data-stage="forward"]').get_attribute("aria-current") == "step", "what is shown instead can be walked"
+
+
+def test_labels_keep_clear_of_each_other_and_of_the_crossing(page):
+    page.open()
+    boxes = {chip.get_attribute("data-key"): chip.rect for chip in page.all("button.chip")}
+    crossing = page.run("""const seen = (key) => document.querySelector(`[data-key="${key}"]`).getBoundingClientRect();
+      const [first, second] = [seen('weights-0-0-0'), seen('weights-0-1-1')];
+      return { x: scrollX + (first.left + first.right) / 2, y: scrollY + (first.top + second.bottom) / 2 }""")
+    for key, box in boxes.items():
+        right, bottom = box["x"] + box["width"], box["y"] + box["height"]
+        assert not (box["x"] < crossing["x"] < right and box["y"] < crossing["y"] < bottom), key
+        for other, there in boxes.items():
+            aside = there["x"] >= right + 4 or there["y"] >= bottom + 4 or there["x"] + there["width"] + 4 <= box["x"]
+            assert key == other or aside or there["y"] + there["height"] + 4 <= box["y"], (key, other)

@@ -6,8 +6,9 @@ export function readAddress() {
   return { ...Object.fromEntries(new URLSearchParams(query)), view: view || "walk" };
 }
 
-/** Writes what stands in a view; nothing is loaded by that, and going back skips it. */
+/** Writes what stands in a view, as long as it is open; nothing is loaded by that, and going back skips it. */
 export function writeAddress(view, fields) {
+  if (readAddress().view !== view) return;
   const given = Object.entries(fields).filter(([, value]) => value != null && value !== "");
   const query = new URLSearchParams(given).toString();
   const hash = `#${view}${query && `?${query}`}`;

@@ -8,6 +8,8 @@ import { paint, rangeOf } from "./surface.js";
 const UNITS = 8;
 const COLUMNS = 6;
 const [TILE, ROW] = [38, 50];
+/** So many layers in a row are looked at as one that may be repeated. */
+const BLOCK = 4;
 
 /** Whether every unit gets a picture of its own. */
 export function isSmall(network) {
@@ -48,23 +50,33 @@ function drawUnits(box, network, { side, layers }) {
   s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, class: "network" }, lines), inputs, tiles));
 }
 
-/** One box a layer, in the order of the pass; what a residual block holds stands inside it, and rows of like layers in one box. */
+/** One box a layer, in the order of the pass; what a residual block holds stands inside it, and what is repeated in one box. */
 function drawLayers(box, network) {
-  const item = ({ layer, times }) => h("li", { class: layer.kind },
+  const repeated = (times) => times > 1 && h("b", { class: "times" }, `× ${times}`);
+  const item = (layer, times) => h("li", { class: layer.kind },
     h("b", {}, layer.kind === "residual" ? "around" : layer.units ?? ""), h("span", {}, layer.activation ?? layer.kind.replace("_", " ")),
-    layer.layers && h("ol", {}, runs(layer.layers).map(item)), times > 1 && h("b", { class: "times" }, `× ${times}`));
+    layer.layers && h("ol", {}, items(layer.layers)), repeated(times));
+  const items = (layers) => runs(layers).map(({ block, times }) =>
+    (block.length === 1 ? item(block[0], times) : h("li", { class: "block" }, h("ol", {}, block.map((layer) => item(layer, 1))), repeated(times))));
   replace(box, h("ol", { class: "layer-strip", tabindex: "0", "aria-label": `${network.layers.length} layers` },
-    h("li", { class: "inputs" }, h("b", {}, network.inputs), h("span", {}, "inputs")), runs(network.layers).map(item)));
+    h("li", { class: "inputs" }, h("b", {}, network.inputs), h("span", {}, "inputs")), items(network.layers)));
 }
 
-/** Layers that follow each other and differ in nothing but their names, counted: `[{ layer, times }]`. */
+/** Layers, or a few of them in a row, that follow each other and differ in nothing but their names, counted: `[{ block, times }]`. */
 function runs(layers) {
-  const like = (layer) => JSON.stringify(layer, (key, value) => (key === "name" ? undefined : value));
+  const alike = layers.map((layer) => JSON.stringify(layer, (key, value) => (key === "name" ? undefined : value)));
   const found = [];
-  for (const layer of layers) {
-    const last = found.at(-1);
-    if (last && like(last.layer) === like(layer)) last.times += 1;
-    else found.push({ layer, times: 1 });
+  for (let at = 0; at < layers.length;) {
+    const times = (length) => {
+      let count = 1;
+      const same = (next) => Array.from({ length }, (_, place) => alike[at + place] === alike[next + place]).every(Boolean);
+      while (at + (count + 1) * length <= layers.length && same(at + count * length)) count += 1;
+      return count;
+    };
+    const lengths = Array.from({ length: BLOCK }, (_, less) => less + 1).filter((length) => length === 1 || times(length) > 1);
+    const best = lengths.reduce((best, length) => (length * times(length) > best * times(best) ? length : best));
+    found.push({ block: layers.slice(at, at + best), times: times(best) });
+    at += best * times(best);
   }
   return found;
 }

@@ -13,7 +13,8 @@ export class Refusal extends Error {
 const REMEMBERED = 60;
 const listeners = new Set();
 
-/** All requests so far, the newest first: `{ method, path, body, accept, why, status, milliseconds, answer }`. */
+/** All requests so far, the newest first: `{ method, path, body, accept, why, times, status, milliseconds,
+ * answer }`. An action that is done several `times` is asked for by the first of its requests; the others are repeats. */
 export const requests = [];
 
 /** Calls back for every request, when it is asked and when it is answered. */
@@ -72,8 +73,8 @@ function send(method, path, body, { accept, signal, keepalive }) {
   return fetch(path, { method, headers, body: payload, signal, keepalive });
 }
 
-function remember(method, path, body, { why, accept }) {
-  const request = { method, path, body, accept, why };
+function remember(method, path, body, { why, accept, times }) {
+  const request = { method, path, body, accept, why, times };
   requests.unshift(request);
   requests.length = Math.min(requests.length, REMEMBERED);
   tell();

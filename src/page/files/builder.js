@@ -1,10 +1,8 @@
 // The form that a network is built with: its layers, how it learns, and where its random numbers start.
 
 import { h, replace } from "./element.js";
-import { exact, read } from "./numbers.js";
-import { ACTIVATIONS, MOST, freshLayer } from "./recipe.js";
-
-const OPTIMIZERS = { sgd: 0.5, rmsprop: 0.01, adam: 0.02, adamw: 0.02, adagrad: 0.1 };
+import { RULES, numberField } from "./fields.js";
+import { ACTIVATIONS, LAYERS, OPTIMIZERS, UNITS, freshLayer } from "./recipe.js";
 
 /** Draws the form for a recipe; `change(recipe)` hears of every change. */
 export function drawBuilder(box, recipe, shape, change) {
@@ -12,18 +10,20 @@ export function drawBuilder(box, recipe, shape, change) {
   const layers = recipe.layers.map((layer, at) => layerRow(layer, at, (fields) => setLayer(at, fields),
     () => change({ ...recipe, layers: recipe.layers.filter((_, place) => place !== at) })));
   replace(box,
-    !recipe.preset && [
+    recipe.foreign && h("p", { class: "muted" }, "This form cannot build such a network; it is drawn below."),
+    !recipe.preset && !recipe.foreign && [
       h("p", { class: "muted" }, `${shape.inputs} inputs`),
       h("ol", { class: "layers" }, layers),
       h("div", { class: "controls" },
-        h("button", { type: "button", "data-key": "add-layer", disabled: recipe.layers.length >= MOST.layers,
+        h("button", { type: "button", "data-key": "add-layer", disabled: recipe.layers.length >= LAYERS,
           onclick: () => change({ ...recipe, layers: [...recipe.layers, { ...(recipe.layers.at(-1) ?? freshLayer()) }] }) }, "Add a layer"),
+        recipe.layers.length >= LAYERS && h("span", { class: "muted" }, `${LAYERS} layers are the most here.`),
         h("span", { class: "muted" }, shape.targets === 1 ? "then 1 output (sigmoid)" : `then ${shape.targets} outputs (softmax)`)),
       h("div", { class: "controls settings" },
         h("label", { class: "inline" }, "Optimizer ", h("select", { "data-key": "optimizer",
           onchange: (event) => change({ ...recipe, optimizer: event.target.value, rate: OPTIMIZERS[event.target.value] }) },
         Object.keys(OPTIMIZERS).map((kind) => h("option", { value: kind, selected: kind === recipe.optimizer }, kind)))),
-        numberField("Seed", "seed", recipe.seed, (seed) => Number.isInteger(seed) && seed >= 0, (seed) => change({ ...recipe, seed }))),
+        numberField("Seed", "play", "seed", recipe.seed, RULES.seed, (seed) => change({ ...recipe, seed }))),
     ]);
 }
 
@@ -32,19 +32,9 @@ function layerRow({ units, activation, bias, residual, norm }, at, set, remove) 
   const check = (key, label, on) => h("label", { class: "inline" },
     h("input", { type: "checkbox", checked: on, "data-key": `${key}-${at}`, "aria-label": `${name}: ${label}`, onchange: (event) => set({ [key]: event.target.checked }) }), label);
   return h("li", {},
-    numberField("Units", `units-${at}`, units, (count) => Number.isInteger(count) && count >= 1 && count <= MOST.units, (count) => set({ units: count }), `${name}: units`),
+    numberField("Units", "play", `units-${at}`, units, UNITS, (count) => set({ units: count }), `${name}: units`),
     h("select", { "aria-label": `${name}: activation`, "data-key": `activation-${at}`, onchange: (event) => set({ activation: event.target.value }) },
       ACTIVATIONS.map((kind) => h("option", { value: kind, selected: kind === activation }, kind))),
     check("bias", "bias", bias), check("residual", "residual", residual), check("norm", "batch norm", norm),
     h("button", { type: "button", class: "quiet", "aria-label": `Remove layer ${at + 1}`, onclick: remove }, "Remove"));
-}
-
-/** A number with a label; what does not fit is put back. */
-export function numberField(text, key, value, fits, set, label = null) {
-  const input = h("input", { "data-key": key, "aria-label": label, inputmode: "decimal", value: exact(value), onchange: () => {
-    const number = read(input.value);
-    if (Number.isFinite(number) && fits(number)) set(number);
-    else input.value = exact(value);
-  } });
-  return h("label", { class: "inline" }, `${text} `, input);
 }

@@ -3,14 +3,18 @@
 import { onRequest, requests } from "./api.js";
 import { byId, h, replace } from "./element.js";
 
+/** Characters of a command that are shown; copied it is whole. */
+const SHOWN = 4000;
+
 /** A request as a command for a shell. */
-export function curl({ method, path, body, accept }) {
+export function curl({ method, path, body, accept, times }) {
   const parts = ["curl -s"];
   if (method !== (body === undefined ? "GET" : "POST")) parts.push(`-X ${method}`);
   parts.push(quoted(location.origin + path));
   if (accept) parts.push(`-N -H ${quoted(`accept: ${accept}`)}`);
   if (body !== undefined) parts.push(`--json ${quoted(JSON.stringify(body))}`);
-  return parts.join(" ");
+  const command = parts.join(" ");
+  return times > 1 ? `for i in $(seq ${times}); do ${command}; done` : command;
 }
 
 function quoted(text) {
@@ -24,12 +28,13 @@ export function showCurls() {
   const list = byId("curl-list");
   const open = byId("curl-more");
   const draw = () => {
-    const action = requests.find((request) => request.why === "action");
-    if (action !== shown) {
+    // Before anything was done: what the first picture came from.
+    const action = requests.find((request) => request.why === "action") ?? requests[0];
+    bar.hidden = !action;
+    if (action && action !== shown) {
       shown = action;
-      bar.classList.toggle("empty", !action);
-      byId("curl-text").textContent = action ? curl(action) : "Press a button: the command that does the same stands here.";
-      byId("curl-copy").disabled = !action;
+      const command = curl(action);
+      byId("curl-text").textContent = command.length > SHOWN ? `${command.slice(0, SHOWN)} …` : command;
     }
     if (open.getAttribute("aria-expanded") === "true") replace(list, requests.map(entry));
   };
@@ -55,19 +60,19 @@ export function showCurls() {
 function entry(request) {
   const { method, path, status, milliseconds, why } = request;
   const time = milliseconds === undefined ? "…" : `${Math.max(1, Math.round(milliseconds))} ms`;
-  const command = curl(request);
+  const command = curl({ ...request, times: 1 });
   return h("li", { class: why },
     h("details", {},
       h("summary", {},
         h("code", {}, `${method} ${path}`), h("span", { class: "muted" }, ` ${status ?? ""} · ${time}`)),
-      h("pre", { tabindex: 0 }, command),
+      h("pre", { tabindex: 0 }, shortened(command)),
       request.answer && h("pre", { tabindex: 0, class: "answer" }, shortened(request.answer))),
     h("button", { type: "button", class: "quiet", "aria-label": `Copy the curl for ${method} ${path}`,
       onclick: (event) => copy(event.currentTarget, command) }, "Copy"));
 }
 
 function shortened(text) {
-  return text.length > 4000 ? `${text.slice(0, 4000)} …` : text;
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)} …` : text;
 }
 
 /** Copies a text, and says so on the button. */

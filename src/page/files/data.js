@@ -20,8 +20,13 @@ export function ownData(points = CORNERS) {
 }
 
 /** A preset's batch. */
-export function presetData({ name, data }) {
-  return described({ name, ...data });
+export function presetData({ data }) {
+  return described({ name: "preset", ...data });
+}
+
+/** No data, for a network that none here have the shape of. */
+export function noData(shape) {
+  return { name: "none", inputs: [], targets: [], shape };
 }
 
 /** A dataset of the server, with its rows. */

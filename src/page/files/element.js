@@ -30,13 +30,18 @@ export function focusKey(parent, key) {
   parent.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
 }
 
+const colours = new Map();
+
 /** The value of a colour of the style sheet, for canvases: [red, green, blue], as it stands in light or dark. */
 export function colour(name) {
-  const probe = h("span", { class: `probe probe-${name}` });
-  document.body.append(probe);
-  const parts = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);
-  probe.remove();
-  return parts.slice(0, 3);
+  const key = `${name} ${matchMedia("(prefers-color-scheme: dark)").matches}`;
+  if (!colours.has(key)) {
+    const probe = h("span", { class: `probe probe-${name}` });
+    document.body.append(probe);
+    colours.set(key, getComputedStyle(probe).color.match(/[\d.]+/g).map(Number).slice(0, 3));
+    probe.remove();
+  }
+  return colours.get(key);
 }
 
 /** Whether movement is unwelcome. */

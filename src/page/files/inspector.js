@@ -2,7 +2,8 @@
 
 import { look } from "./api.js";
 import { h, replace } from "./element.js";
-import { exact, percent, read, show } from "./numbers.js";
+import { RULES, watched } from "./fields.js";
+import { exact, percent, show } from "./numbers.js";
 import { after } from "./trace.js";
 
 const SHOWN = 5;
@@ -31,7 +32,7 @@ export function drawInspector(box, { state, weight, found, refusal, remark }, on
   replace(box,
     h("div", { class: "inspector-head" },
       h("h3", {}, name, h("span", { class: "muted" }, ` ${where(state, weight)}`)),
-      setting(weight, name, value, on)),
+      setting(weight, name, value, (number) => on.setWeight(weight, number))),
     remark && h("p", { class: "muted" }, remark),
     refusal && h("p", { class: "refusal", role: "alert" }, refusal),
     found && h("div", { class: "inspector-body" }, chainOf(found.chain, name), blameOf(found, state, weight)));
@@ -43,16 +44,11 @@ function where({ naming }, { gap, parameter, index }) {
   return `joins ${gap === 0 ? naming.input(index[0]) : naming.output(gap - 1, index[0])} to ${to}`;
 }
 
-function setting(weight, name, value, on) {
-  const input = h("input", {
-    id: "weight-value", "data-key": "weight-value", inputmode: "decimal", value: show(value).replaceAll("−", "-"), title: exact(value),
-    onchange: () => {
-      const number = read(input.value);
-      if (Number.isFinite(number)) on.setWeight(weight, number);
-      else input.value = exact(value);
-    },
-  });
-  return h("label", { class: "inline", for: "weight-value" }, `Set ${name} to `, input);
+function setting({ gap, parameter, index }, name, value, set) {
+  const input = h("input", { id: "weight-value", "data-key": "weight-value", inputmode: "decimal", title: exact(value) });
+  const message = watched(input, {
+    view: "walk", key: ["set", parameter, gap, ...index].join("-"), name, value: show(value).replaceAll("−", "-"), rule: RULES.number, set });
+  return h("div", { class: "field" }, h("label", { class: "inline", for: "weight-value" }, `Set ${name} to `, input), message);
 }
 
 function chainOf({ gradient, paths }, name) {

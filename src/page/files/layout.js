@@ -17,6 +17,12 @@ export function drawable(sizes) {
   return sizes.length <= 7 && Math.max(...sizes) <= 8;
 }
 
+/** Why a network of these sizes cannot be walked through by hand; null where it can. One with other layers than dense has none. */
+export function whyNot(sizes) {
+  if (!sizes) return "has layers other than dense ones, and only dense ones are walked by hand";
+  return drawable(sizes) ? null : "has too many units to be walked by hand";
+}
+
 function gaps(sizes) {
   return sizes.slice(1).map((to, at) => [sizes[at], to]);
 }
@@ -35,7 +41,7 @@ export function layout(sizes, width, biased) {
   const needed = Math.max(width, 2 * margin + (columns - 1) * (narrow ? column : 120));
   const step = (needed - 2 * margin) / (columns - 1);
   const most = Math.max(...sizes);
-  const distance = most > 4 ? 2 * radius + 36 : row + (biased ? 30 : 0);
+  const distance = most > 4 ? 2 * radius + 36 : row + (biased ? 56 : 0);
   // A single column of few units has room above and below for what is written there.
   const height = Math.max((most - 1) * distance + 2 * radius + (biased ? 140 : 96), narrow ? 370 : 300);
   const place = (at, unit, count) => ({
@@ -48,16 +54,20 @@ export function layout(sizes, width, biased) {
   const labelled = fits(sizes);
   const edges = gaps(sizes).map(([from, to], at) => {
     // Units, and what is written above and below them, are in the way as well.
-    const around = ({ x, y }) => [
+    const above = ({ x, y }) => [
       { x, y, wide: 2 * radius, high: 2 * radius },
       { x, y: y - radius - 14, wide: text, high: 14 },
-      { x, y: y + radius + 14, wide: text, high: 14 },
+    ];
+    const around = ({ x, y }) => [
+      ...above({ x, y }), { x, y: y + radius + 14, wide: text, high: 14 },
       ...(biased ? [{ x, y: y + radius + 40, wide: text, high: 18 }] : []),
     ];
-    const placed = [...units[at].flatMap(around), ...units[at + 1].flatMap(around)];
+    // Nothing is written below inputs.
+    const placed = [...units[at].flatMap(at === 0 ? above : around), ...units[at + 1].flatMap(around)];
     return pairs(from, to).map(([i, j]) => {
       const [start, end] = [units[at][i], units[at + 1][j]];
-      return { i, j, from: start, to: end, label: labelled && spot(start, end, chip, placed) };
+      const others = pairs(from, to).filter(([k, l]) => k !== i || l !== j).map(([k, l]) => [units[at][k], units[at + 1][l]]);
+      return { i, j, from: start, to: end, label: labelled && spot(start, end, chip, placed, others) };
     });
   });
   return { width: needed, height, radius, narrow, below, units, targets, edges, chip, digits };
@@ -70,16 +80,25 @@ function pairs(from, to) {
   return all.sort((one, other) => slope(one) - slope(other));
 }
 
-/** The place on an edge where a label covers least of what is placed already, near the middle if it can be. */
-function spot(start, end, [wide, high], placed) {
-  const at = (t) => ({ x: start.x + t * (end.x - start.x), y: start.y + t * (end.y - start.y), wide, high });
+/** Pixels around a label that are kept clear where they can be. */
+const ROOM = 4;
+/** How bad it is that another edge runs below a label, for each hundredth of the edge; covered pixels count one each. */
+const CROSSED = 40;
+
+/** How much worse it is to cover a label than what is written at a unit. */
+const LABEL = 5;
+
+/** The place on an edge where a label covers least of what is placed already and of other edges, near the middle if it can be. */
+function spot(start, end, [wide, high], placed, others) {
+  const along = ([from, to], t) => ({ x: from.x + t * (to.x - from.x), y: from.y + t * (to.y - from.y) });
+  const hundredths = others.flatMap((edge) => Array.from({ length: 101 }, (_, at) => along(edge, at / 100)));
   const covered = (one) => placed.reduce((sum, other) => {
-    const x = (one.wide + other.wide) / 2 + 4 - Math.abs(one.x - other.x);
-    const y = (one.high + other.high) / 2 + 4 - Math.abs(one.y - other.y);
-    return sum + (x > 0 && y > 0 ? x * y : 0);
-  }, 0);
-  const choices = [0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7, 0.25, 0.75].map(at);
+    const x = (one.wide + other.wide) / 2 + ROOM - Math.abs(one.x - other.x);
+    const y = (one.high + other.high) / 2 + ROOM - Math.abs(one.y - other.y);
+    return sum + (x > 0 && y > 0 ? x * y * (other.isLabel ? LABEL : 1) : 0);
+  }, 0) + CROSSED * hundredths.filter(({ x, y }) => Math.abs(x - one.x) < wide / 2 + ROOM && Math.abs(y - one.y) < high / 2 + ROOM).length;
+  const choices = [0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7, 0.25, 0.75, 0.2, 0.8].map((t) => ({ ...along([start, end], t), wide, high }));
   const best = choices.reduce((best, one) => (covered(one) < covered(best) - 40 ? one : best));
-  placed.push(best);
+  placed.push({ ...best, isLabel: true });
   return best;
 }

@@ -3,7 +3,8 @@
 import { readAddress } from "./address.js";
 import { copy, showCurls } from "./curl.js";
 import { byId, h, replace } from "./element.js";
-import { showPlay } from "./play.js";
+import { complaint } from "./fields.js";
+import { leavePlay, showPlay } from "./play.js";
 import { showTelephone } from "./telephone.js";
 import { showWalk } from "./walk.js";
 
@@ -18,8 +19,10 @@ async function open() {
     else link.removeAttribute("aria-current");
   }
   try {
+    if (name !== "play") await leavePlay();
     await VIEWS[name](address);
-    replace(byId("trouble"));
+    replace(byId("trouble"), name !== address.view && h("p", { class: "refusal" },
+      complaint("The address’s view", address.view, { allowed: `one of ${Object.keys(VIEWS).join(", ")}` })));
   } catch (error) {
     replace(byId("trouble"), h("p", { class: "refusal" }, error.message));
   }
@@ -27,6 +30,11 @@ async function open() {
 }
 
 addEventListener("hashchange", open);
+// The address says which view is open: the way past the header is no address.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  byId("main").focus();
+});
 byId("share").addEventListener("click", (event) => copy(event.currentTarget, location.href));
 showCurls();
 open();

@@ -1,8 +1,9 @@
 // Draws a small network with every number where it belongs: values in the units, weights on the edges, blame below.
 
 import { h, replace, s } from "./element.js";
+import { RULES, watched } from "./fields.js";
 import { layout } from "./layout.js";
-import { exact, read, show, signed } from "./numbers.js";
+import { exact, show, signed } from "./numbers.js";
 import { layersOf } from "./trace.js";
 
 /** What there is to see at each stage: the later ones keep what the earlier ones brought. */
@@ -61,7 +62,7 @@ function weightChip({ weight, key, label, state, parts, seen, on, plan }) {
   const value = state.layers[gap].parameters.weights[i][j];
   const update = seen >= SEEN.update ? parts[gap]?.update?.weights : undefined;
   const place = { left: `${label.x}px`, top: `${label.y}px`, width: `${plan.chip[0]}px` };
-  if (state.editing === key) return editor({ key, name, value, place, done: (number) => on.setWeight(weight, number) });
+  if (state.editing === key) return editor({ key, name, value, place, side: half(plan, label.y), done: (number) => on.setWeight(weight, number) });
   const change = update?.change[i][j];
   const text = update
     ? [h("span", { class: `change ${change < 0 ? "down" : "up"}` }, signed(change, plan.digits)), h("b", {}, show(update.after[i][j], plan.digits))]
@@ -80,37 +81,35 @@ function below(state, gap, i) {
   return gap === 0 ? state.naming.input(i) : state.naming.output(gap - 1, i);
 }
 
-/** A number that is being typed: Enter and leaving take it, Escape does not. */
-function editor({ key, name, value, place, done }) {
+/** A number that is being typed: Enter and leaving take it if it is one, Escape leaves all as it was. */
+function editor({ key, name, value, place, side, done }) {
   let over = false;
-  const finish = (input, take) => {
+  const finish = (number) => {
     if (over) return;
     over = true;
-    const number = read(input.value);
-    done(take && Number.isFinite(number) ? number : undefined);
+    done(number === value ? undefined : number);
   };
-  return h("input", {
-    class: "chip editing", "data-key": key, "aria-label": `New value of ${name}`, inputmode: "decimal", value: exact(value), style: place,
-    onkeydown: (event) => {
-      if (event.key === "Enter") finish(event.target, true);
-      if (event.key === "Escape") finish(event.target, false);
-    },
-    onblur: (event) => finish(event.target, true),
+  const isWrong = () => input.getAttribute("aria-invalid") === "true";
+  const input = h("input", { class: "chip editing", "data-key": key, "aria-label": `New value of ${name}`, inputmode: "decimal" });
+  const message = watched(input, { view: "walk", key: `edit-${key}`, name, value: exact(value), rule: RULES.number, set: finish });
+  input.addEventListener("keydown", (event) => {
+    // What was typed and fits is taken by its change, which comes next.
+    if (event.key === "Escape" || (event.key === "Enter" && input.value === exact(value) && !isWrong())) finish(undefined);
   });
+  input.addEventListener("blur", () => isWrong() || finish(undefined));
+  return h("div", { class: `typing ${side}`, style: place }, input, message);
 }
 
 /** A number that can be typed over at any time. */
-function field({ key, name, label, value, place, done }) {
-  const input = h("input", {
-    "data-key": key, "aria-label": label, inputmode: "decimal", value: show(value).replace("−", "-"), title: exact(value),
-    onchange: () => {
-      const number = read(input.value);
-      if (Number.isFinite(number)) done(number);
-      else input.value = exact(value);
-    },
-    onfocus: () => input.select(),
-  });
-  return h("label", { class: "pebble", style: place }, h("span", { class: "name", "aria-hidden": "true" }, name), input);
+function field({ key, name, label, value, place, side, done }) {
+  const input = h("input", { "data-key": key, "aria-label": label, inputmode: "decimal", title: exact(value), onfocus: () => input.select() });
+  const message = watched(input, { view: "walk", key, name, value: show(value).replace("−", "-"), rule: RULES.number, set: done });
+  return h("div", { class: `pebble ${side}`, style: place }, h("span", { class: "name", "aria-hidden": "true" }, name), input, message);
+}
+
+/** Where a message has room: below what stands in the upper half, above what stands in the lower one. */
+function half({ height }, y) {
+  return y > height / 2 ? "low" : "high";
 }
 
 function drawInputs({ plan, state, on, overlay }) {
@@ -118,7 +117,8 @@ function drawInputs({ plan, state, on, overlay }) {
     const name = state.naming.input(i);
     const size = { left: `${x}px`, top: `${y}px`, width: `${2 * plan.radius + 6}px` };
     overlay.append(field({
-      key: `x${i}`, name, label: `Input ${name}`, value: state.inputs[i], place: size, done: (number) => on.setInput(i, number),
+      key: `x${i}`, name, label: `Input ${name}`, value: state.inputs[i], place: size, side: `left ${half(plan, y)}`,
+      done: (number) => on.setInput(i, number),
     }));
   });
 }
@@ -163,7 +163,7 @@ function drawBias({ plan, state, on, overlay, seen, parts }, gap, j, x, y) {
   const name = state.naming.bias(gap, j);
   const place = { left: `${x}px`, top: `${y + plan.radius + (seen >= SEEN.backward ? 40 : 18)}px`, width: `${plan.chip[0] + 4}px` };
   if (state.editing === key) {
-    overlay.append(editor({ key, name, value: bias[j], place, done: (number) => on.setWeight(weight, number) }));
+    overlay.append(editor({ key, name, value: bias[j], place, side: half(plan, y), done: (number) => on.setWeight(weight, number) }));
     return;
   }
   const value = seen >= SEEN.update ? parts[gap]?.update?.bias?.after[j] ?? bias[j] : bias[j];
@@ -183,7 +183,8 @@ function drawTargets({ plan, seen, parts, state, on, picture, overlay }) {
     const name = state.naming.target(k);
     const place = { left: `${x}px`, top: `${y}px`, width: `${2 * plan.radius + 6}px` };
     overlay.append(field({
-      key: `y${k}`, name, label: `Target ${name}`, value: state.targets[k], place, done: (number) => on.setTarget(k, number),
+      key: `y${k}`, name, label: `Target ${name}`, value: state.targets[k], place, side: `right ${half(plan, y)}`,
+      done: (number) => on.setTarget(k, number),
     }));
     const errors = parts.at(-1)?.backward?.errors;
     if (seen >= SEEN.backward && errors && !plan.below) {

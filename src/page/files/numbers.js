@@ -4,14 +4,24 @@ const DIGITS = 4;
 const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 const LOWERED = "₀₁₂₃₄₅₆₇₈₉";
 
-/** A number in four significant digits, or as many as are asked for: 0.6384, −0.0471, 3.2e−49. */
+/**
+ * A number in four significant digits, or as many as are asked for, and exactly where fewer are enough, as the server's own
+ * documents write it: 0.6384, 0.5, −0.04710, 3.2e−49.
+ */
 export function show(number, digits = DIGITS) {
   if (number == null) return "–";
   if (number === 0) return "0";
-  const size = Math.abs(number);
-  const text =
-    size < 1e-4 || size >= 1e6 ? number.toExponential(digits - 1) : String(Number(number.toPrecision(digits)));
-  return text.replace(/\.?0+e/, "e").replaceAll("-", "−");
+  const shortest = number.toExponential();
+  const isExact = shortest.split("e")[0].replace(/\D/g, "").length <= digits;
+  const [mantissa, power] = (isExact ? shortest : number.toExponential(digits - 1)).split("e");
+  const text = power < -4 || power > 5 ? `${mantissa}e${power}`
+    : isExact ? String(number) : Number(`${mantissa}e${power}`).toFixed(Math.max(0, digits - 1 - power));
+  return text.replaceAll("-", "−");
+}
+
+/** A sentence of the server's with its long numbers written like all others. */
+export function shortened(sentence) {
+  return sentence.replace(/-?\d+(\.\d+)?(e[-+]?\d+)?/gi, (number) => (/[.e]/i.test(number) ? show(Number(number)) : number));
 }
 
 /** The same with a plus before what is not below zero. */

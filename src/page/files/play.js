@@ -3,18 +3,21 @@
 import { look } from "./api.js";
 import { writeAddress } from "./address.js";
 import { drawAnatomy, isSmall } from "./anatomy.js";
-import { drawBuilder, numberField } from "./builder.js";
-import { dataChoices, extent, loadData, ownData, presetData, readPoints, writePoints } from "./data.js";
+import { drawBuilder } from "./builder.js";
+import { dataChoices, extent, loadData, noData, ownData, presetData, readPoints, writePoints } from "./data.js";
 import { byId, h, replace } from "./element.js";
-import { drawFlow } from "./flow.js";
+import { RULES, complaint, fitting, forget, numberField, waits } from "./fields.js";
 import { drawable } from "./layout.js";
-import { percent, read, show } from "./numbers.js";
-import { drawCurve, stepsOf } from "./past.js";
-import { firstRecipe, readLayers, sessionBody, suited, writeLayers } from "./recipe.js";
+import { drawLearning } from "./learning.js";
+import { extend, freshLine, lastLearned, lineOf, readLearned, shorten, writeLearned } from "./lineage.js";
+import { firstRecipe, layersOf, readRecipe, sessionBody, suited, writeLayers } from "./recipe.js";
 import { Session } from "./session.js";
 import { drawPoints, askSurface, paint, pointList } from "./surface.js";
 import { sizesOf } from "./trace.js";
-import { askDepth, goBack, lineage, oneStep, train } from "./training.js";
+import { askDepth, goBack, oneStep, running, train } from "./training.js";
+
+/** Data that are not chosen from the list. */
+const OTHER_DATA = { preset: "What belongs to the network", none: "Nothing of its shape is here" };
 
 let state;
 let session;
@@ -23,26 +26,49 @@ let choices;
 
 /** Shows what the address says: a session that learns, or a recipe and its data from the start. */
 export async function showPlay(address) {
-  await state?.run?.stop();
+  await leavePlay();
   [presets, choices] = await Promise.all([look("GET", "/v1/presets"), dataChoices()]);
-  const recipe = firstRecipe();
-  const layers = readLayers(address.layers ?? "4.tanh");
-  const [rate, seed] = [read(address.rate ?? ""), read(address.seed ?? "")];
-  if (layers) recipe.layers = layers;
-  if (rate >= 0) recipe.rate = rate;
-  if (Number.isInteger(seed) && seed >= 0) recipe.seed = seed;
-  if (address.optimizer) recipe.optimizer = address.optimizer;
-  if (presets.presets.some(({ name }) => name === address.preset)) recipe.preset = address.preset;
-  const source = choices.some(({ name }) => name === address.data) ? address.data : choices[0].name;
+  const complaints = [];
+  const complain = (text) => complaints.push(text);
+  const said = readRecipe(address, presets.presets.map(({ name }) => name), complain);
+  const noise = address.noise === undefined ? null : fitting(address.noise, RULES.share);
+  if (address.noise !== undefined && noise === null) complain(complaint("The address’s noise", address.noise, RULES.share));
   const points = readPoints(address.points ?? "");
-  state = { recipe, batch: 10, source, noise: read(address.noise ?? ""), running: null, brush: 1, data: null, surface: null, norms: [], trail: { line: [], at: 0 } };
+  if (!points) complain(complaint("The address’s points", address.points, { allowed: "a list like 0,0,0;0.5,1,1 (x₁, x₂ and what should come out)" }));
+  const isKnown = choices.some(({ name }) => name === address.data);
+  if (address.data !== undefined && !isKnown) {
+    complain(complaint("The address’s data", address.data, { allowed: `one of ${choices.map(({ name }) => name).join(", ")}` }));
+  }
+  const source = isKnown ? address.data : choices[0].name;
+  const recipe = { ...firstRecipe(), ...said };
+  state = { recipe, batch: 10, source, noise, brush: 1, data: null, ...nothingLearned() };
   listen();
+  forget("play");
   await takeData(points?.inputs.length ? points : undefined);
-  if (!(rate >= 0) && !address.optimizer && !recipe.preset) Object.assign(recipe, suited(state.data));
+  if (!recipe.preset) Object.assign(recipe, suited(state.data), said);
+  else if (said.rate !== undefined) recipe.rate = said.rate;
   const opened = address.session && (await Session.open(address.session));
-  if (opened) await takeSession(opened);
+  if (address.session && !opened) complain(`The session ${address.session} is not here any more. This is a fresh start.`);
+  if (opened) await takeSession(opened, { ...address, ...said, isKnown }, complain);
   else fresh();
+  notice(...complaints);
   await redraw();
+  // A session without a step of a run had none, or it is so new that One step finds it.
+  if (state.line.history?.steps.at(-1).kind === "train") await takeUp();
+}
+
+/** What is known of a network that has learned nothing. */
+function nothingLearned() {
+  return { surface: null, norms: [], line: freshLine(), latest: null, verdict: null, foreign: false };
+}
+
+/** A run is paused when the playground is left: what comes next may want to change its session. */
+export async function leavePlay() {
+  const { run } = state ?? {};
+  if (!run) return;
+  state.isLeft = true;
+  await run.stop();
+  await run.over.catch(() => {});
 }
 
 async function takeData(points) {
@@ -54,19 +80,39 @@ async function takeData(points) {
   } else if (source === "own") {
     state.data = ownData(points);
   } else {
-    state.data = await loadData({ name: source, noise: Number.isFinite(noise) ? noise : null });
+    state.data = await loadData({ name: source, noise });
   }
 }
 
 /** A session from the recipe; it is made when it first learns or answers. */
 function fresh() {
   session = new Session({ body: sessionBody(state.recipe, state.data.shape) });
-  Object.assign(state, { surface: null, norms: [], trail: { line: [], at: 0 }, latest: null, verdict: null });
+  Object.assign(state, nothingLearned());
 }
 
-async function takeSession(opened) {
+/** A session that exists: the form shows what it is, and the data are those that it can learn from. */
+async function takeSession(opened, { learned, rate, isKnown }, complain) {
   session = opened;
-  state.trail = lineage(await stepsOf(session));
+  const { network, optimizer, seed, data } = session.view;
+  state.line = await lineOf(session, readLearned(learned));
+  const { recipe } = state;
+  if (!recipe.preset) {
+    const layers = layersOf(network);
+    state.foreign = !layers;
+    Object.assign(recipe, { layers: layers ?? [], optimizer: optimizer.kind, seed, rate: rate ?? optimizer.learning_rate });
+  }
+  const shape = { inputs: network.inputs, targets: network.layers.findLast(({ units }) => units)?.units };
+  const fits = ({ shape: { inputs, targets } }) => inputs === shape.inputs && targets === shape.targets;
+  if (fits(state.data) && (isKnown || recipe.preset || !data)) return;
+  state.data = data ? presetData({ data }) : noData(shape);
+  if (!data) complain(`The session ${session.name} takes ${shape.inputs} numbers and gives ${shape.targets}: no data here are of that shape. It is shown as it is.`);
+}
+
+/** Where a run was begun before this page was opened, it is followed, and can be paused. */
+async function takeUp() {
+  if (!session.isOwn) return;
+  const run = await running(session, told);
+  carryOn(run).catch(trouble);
 }
 
 /** After the recipe or the data were changed: another network, from its start. */
@@ -78,22 +124,44 @@ async function rebuild() {
 }
 
 async function redraw() {
-  const { data } = state;
   await session.path();
-  const { network } = session.view;
-  if (data.shape.inputs === 2) state.surface = await askSurface(session, extent(data.inputs), isSmall(network));
+  await askPicture();
   draw();
 }
 
-/** Tells of a step or of a run's progress; of surfaces one is asked for at a time. */
-async function told(progress) {
+async function askPicture() {
+  const { data } = state;
+  if (data.shape.inputs === 2) state.surface = await askSurface(session, extent(data.inputs), isSmall(session.view.network));
+}
+
+/** Hears of a step or of a run's progress. It is drawn with the next frame, whatever else is told until then. */
+function told(progress) {
   state.latest = progress;
   if (progress.norms.length) state.norms = progress.norms;
-  state.trail.line.push({ step: progress.step, loss: progress.loss, testLoss: progress.testLoss });
-  state.trail.at = progress.step;
-  if (state.asking) return;
-  state.asking = true;
-  redraw().catch(trouble).finally(() => (state.asking = false));
+  extend(state.line, progress);
+  session.view = { ...session.view, step: progress.step };
+  if (state.planned) return;
+  state.planned = true;
+  const mine = state;
+  requestAnimationFrame(() => {
+    mine.planned = false;
+    if (mine !== state || byId("view-play").hidden) return;
+    drawLearning(state);
+    remember();
+    follow(mine).catch(trouble);
+  });
+}
+
+/** While it learns, the pictures come one after the other, each asked for when the one before has come. */
+async function follow(mine) {
+  if (mine.asking || !mine.run || mine.data.shape.inputs !== 2) return;
+  mine.asking = true;
+  try {
+    await askPicture();
+    if (mine === state) drawPicture();
+  } finally {
+    mine.asking = false;
+  }
 }
 
 async function toggle() {
@@ -101,42 +169,52 @@ async function toggle() {
     await state.run.stop();
     return;
   }
-  notice("");
+  if (waits("play")) return;
+  notice();
   const { recipe, batch, data } = state;
-  state.verdict = null;
-  state.run = train(session, data, { rate: recipe.rate, batch, seed: recipe.seed }, told);
+  await carryOn(train(session, data, { rate: recipe.rate, batch, seed: recipe.seed }, told));
+}
+
+/** Follows a run to its end. */
+async function carryOn(run) {
+  if (!run) return;
+  const mine = state;
+  Object.assign(mine, { run, verdict: null, isLeft: false });
   draw();
   try {
-    await state.run.over;
+    await run.over;
+    notice();
   } catch (error) {
-    trouble(error);
+    mine.run = null;
+    await trouble(error);
   }
-  state.run = null;
-  await settle();
+  if (mine.run === run) mine.run = null;
+  if (mine === state && !mine.isLeft) await settle();
 }
 
 /** What is asked when nothing runs: the whole picture once more, and the depth insight. */
 async function settle() {
   await redraw();
   try {
-    state.verdict = state.trail.line.length ? await askDepth(session, state.data) : null;
+    state.verdict = state.line.learned && state.data.inputs.length ? await askDepth(session, state.data) : null;
   } catch (error) {
-    state.verdict = { verdict: error.code, because: error.message };
+    state.verdict = { refusal: error.message };
   }
   draw();
 }
 
 async function single() {
-  await told(await oneStep(session, state.data, state.recipe.rate));
+  if (waits("play")) return;
+  told(await oneStep(session, state.data, state.recipe.rate));
   await settle();
 }
 
-/** The step before the one whose state the session has. */
+/** The step before the one that was learned last. */
 async function back() {
-  const { line } = state.trail;
-  const to = line.at(-2)?.step ?? 0;
-  await goBack(session, to);
-  state.trail = { line: line.slice(0, -1), at: to };
+  const entry = await lastLearned(session, state.line.head);
+  if (!entry) return;
+  await goBack(session, entry.step - 1);
+  await shorten(state.line, session, entry);
   state.latest = null;
   await settle();
 }
@@ -156,11 +234,16 @@ const on = {
 };
 
 async function guarded(work) {
-  if (state.busy || state.run) return;
+  if (state.busy) return;
+  if (state.run) {
+    notice("It is learning: pause it first.");
+    drawForm();
+    return;
+  }
   state.busy = true;
   byId("view-play").setAttribute("aria-busy", "true");
   try {
-    notice("");
+    notice();
     await work();
   } catch (error) {
     trouble(error);
@@ -172,42 +255,45 @@ async function guarded(work) {
 }
 
 function trouble(error) {
-  notice(error.message);
+  if (error.code !== "training") return notice(error.message);
+  notice("The session is being trained: Pause ends that.");
+  return takeUp();
 }
 
-function notice(text) {
-  replace(byId("play-notice"), text && h("p", { class: "refusal" }, text));
+function notice(...texts) {
+  replace(byId("play-notice"), texts.map((text) => h("p", { class: "refusal" }, text)));
 }
 
 function draw() {
   if (byId("view-play").hidden) return;
   drawForm();
   drawPicture();
-  drawProgress();
+  drawLearning(state);
   remember();
 }
 
 function drawForm() {
-  const { recipe, data, source } = state;
+  const { recipe, data, source, foreign } = state;
   const option = (name, title, chosen) => h("option", { value: name, selected: name === chosen }, title);
   replace(byId("play-preset"), option("", "Build your own", recipe.preset ?? ""), presets.presets.map(({ name, title }) => option(name, title, recipe.preset)));
-  replace(byId("play-data"), choices.map(({ name, title }) => option(name, title, source)));
+  const given = OTHER_DATA[data.name];
+  replace(byId("play-data"), given && option("", given, ""), choices.map(({ name, title }) => option(name, name === "own" ? title : `${name}: ${title}`, given ? "" : source)));
   byId("play-data").disabled = Boolean(recipe.preset);
   byId("brushes").hidden = !data.own;
   replace(byId("play-points"), data.own && h("details", { open: byId("play-points").querySelector("details")?.open },
     h("summary", {}, `${data.inputs.length} points as a list`), pointList(data, on)));
-  replace(byId("play-noise"), !data.own && data.kind === "generated" && numberField("Noise", "noise", Number.isFinite(state.noise) ? state.noise : 0,
-    (noise) => noise >= 0, (noise) => guarded(async () => {
+  replace(byId("play-noise"), !data.own && data.kind === "generated" && numberField("Noise", "play", "noise", state.noise ?? 0, RULES.share,
+    (noise) => guarded(async () => {
       state.noise = noise;
       await takeData();
       await redraw();
     })));
-  drawBuilder(byId("play-builder"), recipe, data.shape, (changed) => guarded(async () => {
+  drawBuilder(byId("play-builder"), { ...recipe, foreign }, data.shape, ({ foreign: _, ...changed }) => guarded(async () => {
     state.recipe = changed;
     await rebuild();
   }));
-  replace(byId("play-rate"), numberField("Learning rate η", "rate", recipe.rate, (rate) => rate >= 0, (rate) => {
-    state.recipe = { ...recipe, rate };
+  replace(byId("play-rate"), numberField("Learning rate η", "play", "rate", recipe.rate, RULES.rate, (rate) => {
+    state.recipe = { ...state.recipe, rate };
     remember();
   }));
 }
@@ -218,41 +304,27 @@ function drawPicture() {
   byId("surface-card").hidden = !flat;
   if (flat && surface) {
     paint(byId("surface"), surface.side, surface.outputs.map((row) => row[0]));
-    drawPoints(byId("surface-points"), data, extent(data.inputs), on);
+    if (state.drawn !== data) drawPoints(byId("surface-points"), data, extent(data.inputs), on);
+    state.drawn = data;
   }
   const { network } = session.view ?? {};
   if (!network) return;
+  byId("anatomy-title").textContent = isSmall(network) ? "What each unit has learned to see" : "The network, layer by layer";
   drawAnatomy(byId("play-network"), network, surface);
   const sizes = sizesOf(network);
   const walk = byId("play-walk");
-  walk.hidden = !(sizes && drawable(sizes) && session.name);
+  walk.hidden = !(sizes && drawable(sizes) && session.name && data.inputs.length);
   walk.href = `#walk?${new URLSearchParams({ session: session.name, x: data.inputs[0], y: data.targets[0], rate: state.recipe.rate })}`;
 }
 
-function drawProgress() {
-  const { run, trail, latest, norms, verdict } = state;
-  const { line } = trail;
-  byId("play-train").textContent = run ? "Pause" : line.length ? "Go on" : "Train";
-  for (const id of ["play-step", "play-restart"]) byId(id).disabled = Boolean(run);
-  byId("play-back").disabled = Boolean(run) || !line.length;
-  const last = line.at(-1);
-  const { accuracy, testAccuracy } = latest ?? {};
-  replace(byId("play-loss"), last
-    ? [`after ${line.length === 1 ? "one step" : `${trail.at} steps`}: loss `, h("b", {}, show(last.loss)),
-      accuracy != null && `, right ${percent(accuracy)}`, testAccuracy != null && `, on unseen data ${percent(testAccuracy)}`]
-    : "not trained yet");
-  const points = (field) => line.map((one, at) => [at + 1, one[field]]).filter(([, value]) => value != null);
-  drawCurve(byId("play-curve"), [{ name: "train", points: points("loss") }, { name: "test", points: points("testLoss") }], { label: "Loss" });
-  drawFlow(byId("play-flow"), norms);
-  replace(byId("play-verdict"), verdict && [`The depth insight says `, h("b", {}, verdict.verdict), `: ${verdict.because}.`]);
-}
-
 function remember() {
-  const { recipe, source, data, noise } = state;
+  const { recipe, source, data, noise, line } = state;
+  const built = !recipe.preset && !state.foreign;
   writeAddress("play", {
-    session: state.trail.line.length ? session.name : null, preset: recipe.preset, data: recipe.preset ? null : source,
-    layers: recipe.preset ? null : writeLayers(recipe.layers), optimizer: recipe.preset ? null : recipe.optimizer,
-    rate: recipe.rate, seed: recipe.seed, noise: Number.isFinite(noise) ? noise : null, points: data.own ? writePoints(data) : null,
+    session: line.head ? session.name : null, learned: writeLearned(line), preset: recipe.preset,
+    data: recipe.preset || data.name === "preset" || !data.inputs.length ? null : source,
+    layers: built ? writeLayers(recipe.layers) : null, optimizer: built ? recipe.optimizer : null,
+    rate: recipe.rate, seed: recipe.seed, noise, points: data.own ? writePoints(data) : null,
   });
 }
 
@@ -264,24 +336,35 @@ function listen() {
   byId("play-train").addEventListener("click", () => (state.run ? toggle() : !state.busy && toggle().catch(trouble)));
   byId("play-step").addEventListener("click", () => guarded(single));
   byId("play-back").addEventListener("click", () => guarded(back));
-  byId("play-restart").addEventListener("click", () => guarded(rebuild));
+  byId("play-restart").addEventListener("click", () => guarded(async () => {
+    forget("play");
+    await rebuild();
+  }));
   byId("play-preset").addEventListener("change", (event) => guarded(async () => {
     state.recipe = { ...state.recipe, preset: event.target.value || null };
     await takeData();
     await rebuild();
   }));
   byId("play-data").addEventListener("change", (event) => guarded(async () => {
+    const old = suited(state.data);
     state.source = event.target.value;
     await takeData();
-    Object.assign(state.recipe, suited(state.data));
+    // A network that was built stays; one that was proposed gives way to what the new data need.
+    const { layers, ...pace } = suited(state.data);
+    const isBuilt = writeLayers(state.recipe.layers) !== writeLayers(old.layers);
+    state.recipe = { ...state.recipe, ...pace, ...(!isBuilt && { layers }) };
+    forget("play");
     await rebuild();
   }));
   for (const brush of document.querySelectorAll("#brushes input[name=brush]")) brush.addEventListener("change", () => (state.brush = Number(brush.value)));
   byId("point-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    const [x, y] = [read(byId("point-x").value), read(byId("point-y").value)];
-    if (Number.isFinite(x) && Number.isFinite(y)) on.add(x, y);
-    else notice("A point is two numbers.");
+    const fields = [["x₁", byId("point-x")], ["x₂", byId("point-y")]];
+    const [x, y] = fields.map(([, input]) => fitting(input.value, RULES.number));
+    const wrong = fields.find(([, input]) => fitting(input.value, RULES.number) === null);
+    byId("point-wrong").textContent = wrong ? complaint(wrong[0], wrong[1].value, RULES.number) : "";
+    if (wrong) wrong[1].focus();
+    else on.add(x, y);
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state && draw());
   new ResizeObserver(() => state?.data && session?.view && draw()).observe(byId("play-network").parentElement);

@@ -3,12 +3,16 @@
 import { act } from "./api.js";
 import { writeAddress } from "./address.js";
 import { byId, h, replace, s } from "./element.js";
-import { read, show } from "./numbers.js";
+import { complaint, fitting, whole } from "./fields.js";
+import { shortened, show } from "./numbers.js";
 
 const CURES = ["relu", "residual", "batch_norm"];
 const TITLES = { sigmoid: "Sigmoid everywhere", relu: "Cure: ReLU", residual: "Cure: residual connections", batch_norm: "Cure: batch normalization" };
+const SHORT = { relu: "ReLU", residual: "residual connections", batch_norm: "batch normalization" };
 const [WIDTH, SEED, DEPTH] = [16, 3, 10];
 const [HEIGHT, LEFT, BOTTOM, TOP] = [230, 58, 40, 12];
+
+const DEPTHS = whole(2, 100);
 
 let state;
 let asked = 0;
@@ -17,9 +21,14 @@ let listening = false;
 
 /** Shows the game at the depth and with the cures that the address names. */
 export async function showTelephone(address) {
-  const cures = (address.cures ?? "").split(",").filter((cure) => CURES.includes(cure));
-  const depth = Math.round(read(address.depth ?? ""));
-  state = { depth: depth >= 2 && depth <= 100 ? depth : DEPTH, cures, answer: null };
+  const named = (address.cures ?? "").split(",").filter(Boolean);
+  const cures = CURES.filter((cure) => named.includes(cure));
+  const depth = fitting(address.depth ?? "", DEPTHS);
+  state = { depth: depth ?? DEPTH, cures, answer: null, complaints: [] };
+  if (address.depth !== undefined && depth === null) state.complaints.push(complaint("The address’s depth", address.depth, DEPTHS));
+  for (const cure of named.filter((one) => !CURES.includes(one))) {
+    state.complaints.push(complaint("The address’s cures", cure, { allowed: `one or more of ${CURES.join(", ")}` }));
+  }
   byId("depth").value = state.depth;
   for (const box of document.querySelectorAll("#cures input")) box.checked = cures.includes(box.value);
   listen();
@@ -30,7 +39,7 @@ function listen() {
   if (listening) return;
   listening = true;
   byId("depth").addEventListener("input", (event) => {
-    state.depth = Number(event.target.value);
+    Object.assign(state, { depth: Number(event.target.value), complaints: [] });
     play();
   });
   byId("cures").addEventListener("change", () => {
@@ -59,11 +68,11 @@ async function play() {
 }
 
 function draw() {
-  const { answer, refusal } = state;
-  replace(byId("telephone-notice"), refusal && h("p", { class: "refusal" }, refusal));
+  const { answer, refusal, complaints } = state;
+  replace(byId("telephone-notice"), [...complaints, refusal].filter(Boolean).map((text) => h("p", { class: "refusal" }, text)));
   if (!answer) return;
   const [sick] = answer.variants;
-  replace(byId("telephone-told"), headline(sick));
+  replace(byId("telephone-told"), headline(sick), cured(answer.variants.slice(1)));
   const lowest = Math.min(-1, ...answer.variants.flatMap(({ layers }) => layers.map((layer) => Math.min(layer.log10_ratio, layer.log10_bound))));
   const highest = Math.max(0, ...answer.variants.flatMap(({ layers }) => layers.map((layer) => layer.log10_ratio)));
   const box = byId("telephone-charts");
@@ -78,11 +87,19 @@ function headline({ layers }) {
     `${first.distance} ${first.distance === 1 ? "layer" : "layers"} further down, by `, h("b", { class: "down" }, show(first.change_norm)), ".");
 }
 
+/** What the cures make of it, in a sentence. */
+function cured(variants) {
+  if (!variants.length) return h("p", { class: "muted" }, "Switch on a cure to hear what it makes of that.");
+  const heard = variants.flatMap(({ name, layers }, at) => [
+    at === 0 ? "With " : at === variants.length - 1 ? ", and with " : ", with ", `${SHORT[name]} it changes by `, h("b", { class: "up" }, show(layers.at(-1).change_norm))]);
+  return h("p", {}, heard, ".");
+}
+
 function card({ name, story, layers, verdict, because }, width, lowest, highest) {
   const first = layers.at(-1);
   return h("section", { class: "card", "data-variant": name, "aria-label": TITLES[name] },
     h("div", { class: "variant-head" },
-      h("h2", {}, TITLES[name]), h("span", { class: `verdict ${verdict}`, title: because }, verdict)),
+      h("h2", {}, TITLES[name]), h("span", { class: `verdict ${verdict}`, title: shortened(because) }, verdict)),
     h("p", { class: "muted" }, `${story.charAt(0).toUpperCase()}${story.slice(1)}.`),
     chart(name, layers, width, lowest, highest),
     h("p", { class: "whisper" }, "What the first layer hears of the blame: ",

@@ -2,13 +2,17 @@
 
 import { act, look, stream } from "./api.js";
 
-/** Steps of one run: a visitor presses Pause long before. */
+/** Steps after which Train pauses by itself. */
 const RUN = 20_000;
-
-/** What a step or a run's progress told: `{ step, loss, testLoss, accuracy, testAccuracy, norms: [{ name, value }] }`. */
-function fromTrace(trace) {
-  return { step: trace.step, loss: trace.loss.value, norms: normsOf(trace.backward.layers).reverse() };
-}
+/** A run whose steps take no time is made in portions, each a request, so that it can be watched and paused: of so many steps at
+ * first, later of an eighth of what was made until then. */
+const [PORTION, GROWTH] = [5, 8];
+/** Weights times rows up to which steps take no time. */
+const QUICK = 50_000;
+/** Milliseconds between two looks at what was learned. */
+const TICK = 100;
+/** Rows that the depth insight looks at. */
+const LOOKED_AT = 100;
 
 const LEARNS = ["dense", "batch_norm", "layer_norm"];
 
@@ -18,40 +22,95 @@ function normsOf(layers) {
     ...(LEARNS.includes(kind) ? [{ name, value }] : []), ...normsOf(inner ?? [])]);
 }
 
+/** What a step or a run's progress told: `{ step, loss, testLoss, accuracy, testAccuracy, norms: [{ name, value }] }`. */
+function fromTrace(trace) {
+  return { step: trace.step, loss: trace.loss.value, norms: normsOf(trace.backward.layers).reverse() };
+}
+
 function fromProgress(progress) {
   return {
     step: progress.step, loss: progress.loss, accuracy: progress.accuracy, testLoss: progress.test_loss, testAccuracy: progress.test_accuracy,
-    speed: progress.steps_per_second, norms: (progress.gradient_norms ?? []).map(({ layer, value }) => ({ name: layer, value })),
+    norms: (progress.gradient_norms ?? []).map(({ layer, value }) => ({ name: layer, value })),
   };
 }
 
-/** One step over all rows. */
+/** What is learned from: a dataset by its name, other rows themselves. */
+function rowsOf({ dataset, inputs, targets }) {
+  return dataset ? { dataset } : { inputs, targets };
+}
+
+/** One step over all rows that are learned from. */
 export async function oneStep(session, data, rate) {
+  if (data.dataset) {
+    const body = { ...rowsOf(data), steps: 1, batch_size: data.examples, learning_rate: rate };
+    return fromProgress(await act("POST", await session.pathToChange("train"), body));
+  }
   const path = await session.pathToChange("step");
-  return fromTrace(await act("POST", `${path}?trace=summary`, { inputs: data.inputs, targets: data.targets, learning_rate: rate }));
+  return fromTrace(await act("POST", `${path}?trace=summary`, { ...rowsOf(data), learning_rate: rate }));
 }
 
 /** A run that can be stopped: `run.stop()`; `tell` hears of its progress, and `run.over` is kept when it has ended. */
 export function train(session, data, settings, tell) {
   const run = { stopped: false, stop: async () => (run.stopped = true) };
-  run.over = follow(run, session, data, settings, tell);
+  run.over = make(run, session, data, settings, tell);
   return run;
 }
 
-async function follow(run, session, data, { rate, batch, seed }, tell) {
+async function make(run, session, data, { rate, batch, seed }, tell) {
   const path = await session.pathToChange("train");
-  const rows = data.dataset ? { dataset: data.dataset } : { inputs: data.inputs, targets: data.targets };
-  const body = { ...rows, steps: RUN, batch_size: Math.min(batch, data.inputs.length), learning_rate: rate, seed, progress_every: 5 };
-  run.stop = async () => {
-    run.stopped = true;
-    await act("DELETE", path).catch(() => {});
+  const isQuick = session.view.parameters * data.inputs.length <= QUICK;
+  if (!isQuick) run.stop = () => end(run, path);
+  let head = session.view.step;
+  const heard = (progress) => {
+    head = progress.step;
+    tell(progress);
   };
-  const response = await stream("POST", path, body, { accept: "text/event-stream" });
-  for await (const { event, data: text } of events(response.body)) {
-    const told = JSON.parse(text);
-    if (event === "problem") throw new Error(told.detail ?? told.title);
-    if (told.loss != null) await tell(fromProgress(told));
+  for (let made = 0; made < RUN && !run.stopped;) {
+    const steps = isQuick ? Math.min(Math.max(PORTION, Math.ceil(made / GROWTH)), RUN - made) : RUN;
+    const tick = new Promise((resolve) => setTimeout(resolve, TICK));
+    // Each portion shuffles its rows by a seed of its own: none begins like the one before.
+    const body = { ...rowsOf(data), steps, batch_size: Math.min(batch, data.inputs.length), learning_rate: rate,
+      seed: (seed + head) % Number.MAX_SAFE_INTEGER };
+    await follow(await stream("POST", path, body, { accept: "text/event-stream" }), heard);
+    made += steps;
+    if (isQuick) await tick;
   }
+}
+
+async function end(run, path) {
+  run.stopped = true;
+  await act("DELETE", path);
+}
+
+async function follow(response, tell) {
+  for await (const { event, data } of events(response.body)) {
+    const told = JSON.parse(data);
+    if (event === "problem") throw new Error(told.detail ?? told.title);
+    if (told.problem) throw new Error(told.problem.detail ?? told.problem.title);
+    if (told.loss != null) tell(fromProgress(told));
+  }
+}
+
+/** A run that goes on in a session, begun before this page was opened; null if there is none. */
+export async function running(session, tell) {
+  const path = await session.path("train");
+  if (!isOn(await look("GET", path))) return null;
+  const run = { stop: () => end(run, path) };
+  run.over = watch(path, tell);
+  return run;
+}
+
+async function watch(path, tell) {
+  for (;;) {
+    const told = await look("GET", path);
+    if (told.loss != null) tell(fromProgress(told));
+    if (!isOn(told)) return;
+    await new Promise((resolve) => setTimeout(resolve, TICK));
+  }
+}
+
+function isOn({ state }) {
+  return state === "running" || state === "interrupted";
 }
 
 /** The events of a stream: `{ event, data }` each. */
@@ -72,28 +131,12 @@ async function* events(body) {
   }
 }
 
-/**
- * The line that led to where a session stands: its steps without those that were gone back from, as `[{ step, loss }]`, oldest
- * first. `at` is the step whose state it has.
- */
-export function lineage(steps) {
-  let [line, at] = [[], 0];
-  const lines = new Map();
-  for (const { step, kind, loss, asked } of steps) {
-    if (kind === "rewind") [line, at] = lines.get(asked.to) ?? [[], asked.to];
-    else at = step;
-    if (loss != null) line = [...line, { step, loss }];
-    lines.set(step, [line, at]);
-  }
-  return { line, at };
-}
-
 /** Goes back to a step. */
 export async function goBack(session, to) {
-  return act("POST", await session.pathToChange("rewind"), { to });
+  session.view = await act("POST", await session.pathToChange("rewind"), { to });
 }
 
-/** What the depth insight says of the network on this data. */
-export async function askDepth(session, data) {
-  return look("POST", await session.path("depth"), { inputs: data.inputs, targets: data.targets });
+/** What the depth insight says of the network on this data, of many rows on the first ones. */
+export async function askDepth(session, { inputs, targets }) {
+  return look("POST", await session.path("depth"), { inputs: inputs.slice(0, LOOKED_AT), targets: targets.slice(0, LOOKED_AT) });
 }

@@ -2,19 +2,21 @@
 
 import { act, look } from "./api.js";
 import { writeAddress } from "./address.js";
-import { byId, h, replace } from "./element.js";
+import { byId, h, replace, still } from "./element.js";
+import { RULES, complaint, fitting, forget, numberField, waits } from "./fields.js";
 import { formulas } from "./formulas.js";
 import { drawInspector, inspect } from "./inspector.js";
-import { drawable } from "./layout.js";
+import { whyNot } from "./layout.js";
 import { SEEN, drawNetwork, keyOf } from "./network.js";
-import { exact, names, read, show } from "./numbers.js";
-import { describe, drawCurve, parametersAt, recall, stepsOf } from "./past.js";
+import { names } from "./numbers.js";
+import { describe, drawCurve, entryOf, goOn, learns, leftOut, parametersAt, recall, stepsOf } from "./past.js";
 import { Session } from "./session.js";
 import { showSolution } from "./solution.js";
 import { NEXT, STAGES, told } from "./stages.js";
 import { after, before, sizesOf } from "./trace.js";
 
 const PRESET = "worked-example";
+const TEN = 10;
 
 let state;
 let session;
@@ -22,44 +24,73 @@ let session;
 /** Shows what the address says: a session, or a preset from its start. */
 export async function showWalk(address) {
   listen();
+  forget("walk");
+  const complaints = [];
   const opened = address.session && (await Session.open(address.session));
-  notice(address.session && !opened ? `The session ${address.session} is not here any more. This is a fresh start.` : "");
-  await (opened ? takeSession(opened) : takePreset(address.preset ?? PRESET));
-  for (const [field, list] of [["x", state.inputs], ["y", state.targets]]) {
-    const given = (address[field] ?? "").split(",").map(read);
-    if (given.length === list.length && given.every(Number.isFinite)) state[field === "x" ? "inputs" : "targets"] = given;
+  const hindrance = opened && whyNot(sizesOf(opened.view.network));
+  if (address.session && !opened) complaints.push(`The session ${address.session} is not here any more. This is a fresh start.`);
+  if (hindrance) {
+    complaints.push(["The session ", h("a", { href: `#play?session=${opened.name}` }, opened.name), ` ${hindrance}. The playground shows it. This is a fresh start.`]);
   }
-  const rate = read(address.rate ?? "");
-  if (Number.isFinite(rate) && rate >= 0) state.learningRate = rate;
-  const at = Number(address.at);
-  if (session.name && address.at && state.steps.some((entry) => entry.step === at)) await goTo(at);
-  if (address.stage in SEEN) await guarded(() => goToStage(address.stage));
+  await (opened && !hindrance ? takeSession(opened) : takePreset(address.preset ?? PRESET, complaints));
+  // What else the address says is said of the session that it names.
+  if (!address.session || session.name) await takeRest(address, complaints);
+  notice(...complaints);
   draw();
 }
 
-async function takePreset(name) {
-  const preset = await look("GET", `/v1/presets/${name}`).catch(() => look("GET", `/v1/presets/${PRESET}`));
+async function takeRest(address, complaints) {
+  const wrong = (field, allowed) => complaints.push(complaint(`The address’s ${field}`, address[field], { allowed }));
+  for (const [field, list] of [["x", "inputs"], ["y", "targets"]]) {
+    if (address[field] === undefined) continue;
+    const given = address[field].split(",").map((text) => fitting(text, RULES.number));
+    if (given.length === state[list].length && !given.includes(null)) state[list] = given;
+    else wrong(field, `${state[list].length} numbers with commas between them`);
+  }
+  const rate = fitting(address.rate ?? "", RULES.rate);
+  if (rate !== null) state.learningRate = rate;
+  else if (address.rate !== undefined) wrong("rate", RULES.rate.allowed);
+  if (address.at !== undefined) {
+    const at = /^\d{1,15}$/.test(address.at) && session.name ? Number(address.at) : NaN;
+    if (at <= state.head) await goTo(at);
+    else wrong("at", session.name ? `a step from 0 to ${state.head}` : "a step of a session that is named beside it");
+  }
+  if (address.stage === undefined) return;
+  if (!(address.stage in NEXT)) wrong("stage", `one of ${Object.keys(STAGES).join(", ")}`);
+  else if (address.stage !== "ready") await goToStage(address.stage).catch((error) => complaints.push(error.message));
+}
+
+async function takePreset(name, complaints) {
+  const { presets } = await look("GET", "/v1/presets");
+  const isKnown = presets.some((one) => one.name === name);
+  if (!isKnown) complaints.push(complaint("The address’s preset", name, { allowed: `one of ${presets.map((one) => one.name).join(", ")}` }));
+  const preset = await look("GET", `/v1/presets/${isKnown ? name : PRESET}`);
+  const hindrance = whyNot(sizesOf(preset.network));
+  if (hindrance) {
+    complaints.push(["The preset ", h("a", { href: `#play?preset=${name}` }, name), ` ${hindrance}. The playground shows it.`]);
+    return takePreset(PRESET, complaints);
+  }
   session = new Session({ body: { preset: preset.name } });
   const layers = preset.network.layers.map(({ name, weights, bias }) => ({
     name, parameters: { weights, ...(Array.isArray(bias) && { bias }) } }));
-  start(preset, preset.data, layers, []);
+  start(preset, preset.data, layers, { steps: [], since: 0 });
   state.preset = preset.name;
+  return undefined;
 }
 
 async function takeSession(opened) {
   session = opened;
   const { network, data } = session.view;
-  const steps = await stepsOf(session);
+  const history = await stepsOf(session);
   const { layers } = await look("GET", await session.path("weights"));
   const example = { inputs: [Array(network.inputs).fill(0.5)], targets: [Array(network.layers.at(-1).units).fill(1)] };
-  start(session.view, data ?? example, layers, steps);
+  start(session.view, data ?? example, layers, history);
 }
 
-function start({ network, optimizer, loss }, data, layers, steps) {
+function start({ network, optimizer, loss }, data, layers, history) {
   const sizes = sizesOf(network);
-  if (!sizes || !drawable(sizes)) throw new Error("This network is too large to be walked through by hand. The playground shows it.");
   state = {
-    sizes, naming: names(sizes.slice(1)), layers, loss, steps, head: steps.at(-1)?.step ?? 0, past: null, trace: null, stage: "ready",
+    sizes, naming: names(sizes.slice(1)), layers, loss, history, head: history.steps.at(-1)?.step ?? 0, past: null, trace: null, stage: "ready",
     made: "ready", inputs: data.inputs[0], targets: data.targets[0], learningRate: optimizer.learning_rate, selected: null, editing: null,
   };
 }
@@ -78,9 +109,9 @@ const ASKED = {
   update: ["step", "inputs", "targets", "learning_rate"],
 };
 
-async function ask(stage) {
+async function ask(stage, how) {
   const [pass, ...fields] = ASKED[stage];
-  return act("POST", await (stage === "update" ? session.pathToChange(pass) : session.path(pass)), body(...fields));
+  return how("POST", await (stage === "update" ? session.pathToChange(pass) : session.path(pass)), body(...fields));
 }
 
 /** The request that the worked solution of what is shown comes from; null where nothing was computed yet. */
@@ -93,9 +124,10 @@ function solved() {
 }
 
 /** Goes to a stage. What the trace has already is shown as it is; for more the server is asked. */
-async function goToStage(stage) {
+async function goToStage(stage, how = act) {
   if (SEEN[stage] > SEEN[state.made]) {
-    state.trace = await ask(stage);
+    if (state.past !== null) await backToNow();
+    state.trace = await ask(stage, how);
     state.made = stage;
     if (stage === "update") await refreshSteps();
   }
@@ -115,38 +147,50 @@ async function backToNow() {
   Object.assign(state, { layers, trace: null, stage: "ready", made: "ready", past: null });
 }
 
-/** After something was changed by hand: the same stage again, with the new numbers. */
+/** After an input or a target was changed: the same stage again, with the new numbers. */
 async function again() {
   const stage = state.stage === "update" ? "backward" : state.stage;
+  if (state.past !== null) remark("A past step keeps the numbers that it was made with: this is the network as it is now.");
   if (state.past !== null || state.made === "update") await backToNow();
   Object.assign(state, { trace: null, made: "ready", stage: "ready" });
   await goToStage(stage);
 }
 
 async function refreshSteps() {
-  state.steps = await stepsOf(session);
-  state.head = state.steps.at(-1).step;
+  state.history = await goOn(session, state.history);
+  state.head = state.history.steps.at(-1).step;
+  session.view = { ...session.view, step: state.head };
   state.past = null;
 }
 
 /** Looks at a past step: its trace, as it was answered. */
 async function goTo(step) {
-  const entry = state.steps.find((one) => one.step === step);
-  const trace = entry.kind === "step" ? await recall(session, entry, act) : null;
-  state.past = step === state.head ? null : step;
+  const { steps } = state.history;
+  const entry = await entryOf(session, steps, step);
+  const trace = learns(entry) ? await recall(session, entry, act) : null;
+  Object.assign(state, { entry, past: step === state.head ? null : step });
   if (trace) {
     Object.assign(state, { trace, made: "update", stage: "update", layers: before(trace),
       inputs: trace.forward.inputs[0], targets: trace.loss.targets[0], learningRate: trace.update.optimizer.learning_rate });
   } else {
-    const layers = await parametersAt(session, state.steps, step);
+    const layers = await parametersAt(session, steps, step);
     Object.assign(state, { trace: null, made: "ready", stage: "ready", layers: layers ?? state.layers });
   }
   await lookCloser();
 }
 
-async function rewind() {
-  const to = state.past;
+/** The step whose state stands on the picture: before an update is shown, that of the step before it. */
+function standsAt() {
+  if (state.made === "update") return state.stage === "update" ? state.trace.step : state.trace.step - 1;
+  return state.past ?? state.head;
+}
+
+async function goBack(to) {
   session.view = await act("POST", await session.pathToChange("rewind"), { to });
+}
+
+async function rewind() {
+  await goBack(state.past);
   await refreshSteps();
   await backToNow();
 }
@@ -157,33 +201,45 @@ async function branch() {
 
 async function restart() {
   const preset = state.preset;
+  forget("walk");
   await session.discard();
-  await takePreset(preset ?? PRESET);
+  await takePreset(preset ?? PRESET, []);
 }
 
 const on = {
-  select: (weight) => guarded(async () => {
-    const key = keyOf(weight);
-    // The second press on the same number is for typing over it.
-    if (state.selected === key) state.editing = key;
-    else {
-      Object.assign(state, { selected: key, weight, editing: null });
-      await lookCloser(act);
-    }
-  }),
+  select: async (weight) => {
+    await guarded(async () => {
+      const key = keyOf(weight);
+      // The second press on the same number is for typing over it.
+      if (state.selected === key) state.editing = key;
+      else {
+        Object.assign(state, { selected: key, weight, editing: null });
+        await lookCloser(act);
+      }
+    });
+    // What there is to see of it may lie below the window's edge.
+    if (!state.editing) byId("walk-inspector").parentElement.scrollIntoView({ behavior: still() ? "instant" : "smooth", block: "nearest" });
+  },
   setWeight: (weight, number) => guarded(async () => {
     state.editing = null;
     if (number === undefined) return;
-    const { name, parameters } = (state.stage === "update" ? after(state.trace) : state.layers)[weight.gap];
+    const { stage } = state;
+    const { name, parameters } = (stage === "update" ? after(state.trace) : state.layers)[weight.gap];
     const values = structuredClone(parameters[weight.parameter]);
     const [i, j] = weight.index;
     if (j === undefined) values[i] = number;
     else values[i][j] = number;
+    // One network has one state: what was shown becomes that of the session before a weight of it is set.
+    const to = standsAt();
+    if (to !== state.head) {
+      await goBack(to);
+      remark(`The weights that you saw were those of step ${to}: the session went back there, and then this one was set.`);
+    }
     await act("PUT", await session.pathToChange(`weights/${name}`), { layers: [{ name, parameters: { [weight.parameter]: values } }] });
     await refreshSteps();
-    const { stage } = state;
     await backToNow();
-    if (stage !== "ready") await goToStage(stage === "update" ? "backward" : stage);
+    if (stage !== "ready") await goToStage(stage === "update" ? "backward" : stage, look);
+    else await lookCloser();
   }),
   setInput: (i, number) => guarded(async () => {
     state.inputs = state.inputs.with(i, number);
@@ -218,7 +274,7 @@ async function guarded(work) {
   state.busy = true;
   byId("view-walk").setAttribute("aria-busy", "true");
   try {
-    notice("");
+    notice();
     await work();
   } catch (error) {
     notice(error.message);
@@ -229,8 +285,13 @@ async function guarded(work) {
   }
 }
 
-function notice(text) {
-  replace(byId("walk-notice"), text && h("p", { class: "refusal" }, text));
+function notice(...texts) {
+  replace(byId("walk-notice"), texts.map((text) => h("p", { class: "refusal" }, text)));
+}
+
+/** Says what was done beside what was asked for. */
+function remark(text) {
+  replace(byId("walk-notice"), h("p", { class: "note" }, text));
 }
 
 function draw() {
@@ -242,8 +303,7 @@ function draw() {
   showSolution(solved());
   drawInspector(byId("walk-inspector"), { state, ...state }, on);
   drawPast();
-  const rate = byId("walk-rate");
-  if (document.activeElement !== rate) rate.value = exact(state.learningRate);
+  drawRate();
   byId("walk-session").textContent = session.name ? `session ${session.name}${session.isOwn ? "" : " (not yours: changes go into a copy)"}` : "";
   remember();
 }
@@ -259,21 +319,34 @@ function drawStages() {
   byId("walk-next").textContent = state.stage === "update" ? "Next round: forward again" : `${STAGES[following].number} ${STAGES[following].verb}`;
 }
 
+function drawRate() {
+  const box = byId("walk-rate-field");
+  // Whoever is typing there is not disturbed.
+  if (box.contains(document.activeElement)) return;
+  const field = numberField("Learning rate η", "walk", "rate", state.learningRate, RULES.rate, (rate) => guarded(async () => {
+    state.learningRate = rate;
+    if (state.made === "backward") await again();
+  }));
+  field.querySelector("input").id = "walk-rate";
+  replace(box, field);
+}
+
 function drawPast() {
-  const { steps, head, past } = state;
+  const { history, head, past, entry } = state;
+  const { steps } = history;
   const shown = past ?? (state.made === "update" ? state.trace.step : head);
   const slider = byId("walk-scrub");
   slider.max = head;
   slider.value = shown;
   slider.disabled = head === 0;
-  const text = describe(steps.find((entry) => entry.step === shown)) || "no step yet";
+  const text = describe(steps.find(({ step }) => step === shown) ?? (entry?.step === shown ? entry : null)) || "no step yet";
   slider.setAttribute("aria-valuetext", text);
   byId("walk-step").textContent = past === null ? text : `${text}, of ${head}`;
   const away = past !== null;
   for (const id of ["walk-rewind", "walk-now"]) byId(id).hidden = !away;
   byId("walk-branch").disabled = !session.name;
-  const points = steps.filter(({ kind }) => kind === "step").map(({ step, loss }) => [step, loss]);
-  drawCurve(byId("walk-curve"), [{ name: "train", points }], { mark: shown });
+  const points = steps.filter((one) => learns(one) && one.loss !== null).map(({ step, loss }) => [step, loss]);
+  drawCurve(byId("walk-curve"), [{ name: "train", points }], { mark: shown, note: leftOut(history) });
 }
 
 function remember() {
@@ -292,11 +365,11 @@ function listen() {
   if (listening) return;
   listening = true;
   const click = (id, work) => byId(id).addEventListener("click", () => guarded(work));
-  for (const button of document.querySelectorAll("#walk-stages button")) {
-    button.addEventListener("click", () => guarded(() => goToStage(button.dataset.stage)));
-  }
-  click("walk-next", next);
-  click("walk-ten", tenSteps);
+  // What computes with the numbers on the page waits until all of them are numbers.
+  const reckon = (button, work) => button.addEventListener("click", () => waits("walk") || guarded(work));
+  for (const button of document.querySelectorAll("#walk-stages button")) reckon(button, () => goToStage(button.dataset.stage));
+  reckon(byId("walk-next"), next);
+  reckon(byId("walk-ten"), tenSteps);
   click("walk-restart", restart);
   click("walk-rewind", rewind);
   click("walk-branch", branch);
@@ -305,20 +378,16 @@ function listen() {
     await lookCloser();
   });
   byId("walk-scrub").addEventListener("change", (event) => guarded(() => goTo(Number(event.target.value))));
-  byId("walk-rate").addEventListener("change", (event) => guarded(async () => {
-    const rate = read(event.target.value);
-    if (!(rate >= 0)) throw new Error("A learning rate is a number that is not below zero.");
-    state.learningRate = rate;
-    if (state.made === "backward") await again();
-  }));
   new ResizeObserver(() => state && !state.busy && draw()).observe(byId("walk-network").parentElement);
 }
 
 async function tenSteps() {
   if (state.past !== null) await backToNow();
-  for (let step = 0; step < 10; step += 1) {
-    state.trace = await act("POST", await session.pathToChange("step"), body("inputs", "targets", "learning_rate"));
+  for (let step = 0; step < TEN; step += 1) {
+    const path = await session.pathToChange("step");
+    state.trace = await act("POST", path, body("inputs", "targets", "learning_rate"), step === 0 ? { times: TEN } : { why: "repeat" });
   }
   Object.assign(state, { stage: "update", made: "update", layers: before(state.trace) });
   await refreshSteps();
+  await lookCloser();
 }
