@@ -162,12 +162,25 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 fn store(text: &str) -> Result<Store, String> {
     match text.split_once(':') {
         None if text == "memory" => Ok(Store::Memory),
-        Some(("sqlite", file)) if !file.is_empty() => Ok(Store::Sqlite(file.trim_start_matches("//").into())),
+        Some(("sqlite", file)) if !file.is_empty() => sqlite(file.trim_start_matches("//")),
         Some(("postgres" | "postgresql", _)) => Ok(Store::Postgres(text.into())),
         _ => Err("a store is memory, sqlite:FILE such as sqlite:chainrule.db, or \
                   postgres://USER:PASSWORD@HOST:PORT/DATABASE"
             .into()),
     }
+}
+
+/// A file. What other programs read as more than its name would only become a file of a strange name here.
+fn sqlite(file: &str) -> Result<Store, String> {
+    if file == ":memory:" {
+        return Err("sqlite: takes a file; for sessions that are kept in memory name the store memory".into());
+    }
+    if file.contains('?') {
+        let text = "sqlite: takes a file and no parameters: what stands behind the question mark would become part of \
+                    the file's name";
+        return Err(text.into());
+    }
+    Ok(Store::Sqlite(file.into()))
 }
 
 impl fmt::Display for Store {

@@ -81,6 +81,14 @@ pub async fn snapshot(store: &Kept) -> Result<(), String> {
     if store.store == Place::Memory {
         return Err(NOT_MEMORY.into());
     }
+    if let Place::Sqlite(path) = &store.store
+        && [path.clone(), beside(path, "-wal")].iter().all(|file| fs::metadata(file).map_or(0, |file| file.len()) == 0)
+    {
+        return Err(format!(
+            "{}: there is no database yet; --store names the one to keep snapshots in",
+            path.display()
+        ));
+    }
     let limits = Limits::default();
     let opened = open(store, &limits).await?;
     let registry = Registry::new(limits, Arc::clone(&opened), Arc::new(ThisMachine));

@@ -123,6 +123,8 @@ schemas! {
     Time: text(20, 30).format(Some(SchemaFormat::Custom("date-time".into())));
     /// A header's value: visible ASCII characters.
     Header: text(1, KEY_CHARACTERS).pattern(Some("^[!-~]+$"));
+    /// Tags in quotes, separated by commas, or a star.
+    Tags: text(1, TEXT_CHARACTERS).pattern(Some("^[!-~]([ -~]*[!-~])?$"));
     /// A path on this server.
     UriPath: text(1, 256);
 

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use super::App;
 use super::code::Code;
 use super::conditions::tagged;
+use super::format::varied;
 use super::problem::{PROBLEM_JSON, Problem};
 use super::routes::{datasets, passes, sessions, weights};
 use super::sheet::Wanted;
@@ -75,9 +76,9 @@ pub async fn recalled(
     }
     let response = match happened {
         Happened::Created | Happened::Rewound | Happened::Sealed => {
-            sessions::view_as(app, StatusCode::OK, session, &name, &live).await
+            varied(sessions::view_as(app, StatusCode::OK, session, &name, &live).await)
         }
-        Happened::Replaced(layer) => weights::recalled(app, session, &name, &live, layer.as_ref()).await?,
+        Happened::Replaced(layer) => varied(weights::recalled(app, session, &name, &live, layer.as_ref()).await?),
         Happened::Stepped(trace, was) => {
             // A worked solution is made of all of it, whatever was answered then.
             let detail = if wanted.is_json() { detail.unwrap_or(was) } else { Detail::Full };

@@ -155,10 +155,12 @@ codes! {
     RequestTimeout "request_timeout" REQUEST_TIMEOUT "The body took too long to arrive."
         "The body was announced and did not arrive within the time that the server waits."
         "Send it again, over a faster way or in smaller pieces: fewer rows at a time.",
-    NameInUse "name_in_use" CONFLICT "A session of that name was made from another body."
-        "A session of that name exists and was made from another body. Making it again from the same body would have \
-         answered it as it stands."
-        "Choose another name, or delete the session first.",
+    NameInUse "name_in_use" CONFLICT "The name is another session's."
+        "A session of that name exists. To PUT it again with the body that it was made from would have answered it as it \
+         stands; this body is another one. A fork always makes a new session, so that the name of any other one is in its \
+         way, even that of an earlier fork from the same step."
+        "Choose another name, or delete the session first. A fork that may be sent again has an Idempotency-Key: then it \
+         is made once, and answered alike.",
     DatasetExists "dataset_exists" CONFLICT "A dataset of that name holds something else."
         "A dataset never changes: the name stands for other rows, columns or labels. The same content under the same name \
          would have been answered as it stands."
@@ -176,8 +178,9 @@ codes! {
         "A request with the same key came before and is not answered yet."
         "Wait for its answer, or send it again after the seconds that the header Retry-After names.",
     StaleState "stale_state" PRECONDITION_FAILED "The session does not stand where If-Match says."
-        "The session has gone on since the tag was given, or went back. Nothing was changed."
-        "GET /v1/sessions/{name} shows where it stands, with the tag in ETag; decide again on that.",
+        "The session has gone on since the tag was given, or went back, or is yet to be made. Nothing was changed."
+        "GET /v1/sessions/{name} shows where it stands, with the tag in ETag; decide again on that. To make a session, \
+         leave If-Match out.",
     HistoryLost "history_lost" PRECONDITION_FAILED "If-Match names a step that the session has never made."
         "The tag is of a step beyond the last one: of another session that had this name, or of a store that has lost \
          steps, which it must not. Nothing was changed."
@@ -314,10 +317,20 @@ impl Code {
         matches!(self, Self::Overloaded | Self::StoreUnavailable | Self::StoreFull | Self::IdempotencyKeyBusy)
     }
 
-    /// Whether the same request under the same key is refused alike for ever: it can be read, and cannot be done. What
-    /// cannot be read was no request yet, and what is missing may be there later.
+    /// Whether the same request is refused alike for ever, so that the refusal is kept under its key: the request alone
+    /// is to blame. What hangs on the session, on its network and its numbers, on a dataset or on the store may be
+    /// otherwise later.
     pub fn is_final(self) -> bool {
-        self.status() == StatusCode::UNPROCESSABLE_ENTITY && self != Self::IdempotencyKeyReused
+        matches!(
+            self,
+            Self::UnknownPreset
+                | Self::DuplicateName
+                | Self::LossNeedsSoftmax
+                | Self::NetworkTooLarge
+                | Self::BatchTooLarge
+                | Self::DatasetTooLarge
+                | Self::UnknownColumn
+        )
     }
 }
 

@@ -63,8 +63,8 @@ impl Conditions {
         Ok(Self { condition, key })
     }
 
-    /// Does the work for the first request under its key, and gives its answer to every other one. What was refused and
-    /// always would be is kept too.
+    /// Does the work for the first request under its key, and gives its answer to every other one. A refusal for which
+    /// the request alone is to blame is kept too.
     pub async fn once<F>(self, app: &App, work: impl FnOnce(Terms) -> F) -> Result<Response, Problem>
     where
         F: Future<Output = Result<Response, Problem>>,
@@ -153,7 +153,7 @@ fn if_match(headers: &HeaderMap) -> Result<Condition, Problem> {
         let text = value.to_str().map_err(|_| wrong_header("If-Match is not text"))?;
         for tag in text.split(',').map(str::trim) {
             if tag == "*" {
-                return Ok(Condition::None);
+                return Ok(Condition::Any);
             }
             let inner = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
             if inner.is_none() && !tag.starts_with("W/\"") {

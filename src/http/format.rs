@@ -2,8 +2,10 @@
 //!
 //! It is settled before anything is computed or changed.
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
 use serde::Deserialize;
+use serde::de::{self, Deserializer};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{Object, ObjectBuilder};
 
@@ -37,7 +39,7 @@ impl Format {
         [Self::Json, Self::Markdown, Self::Latex, Self::Html, Self::Svg, Self::Mermaid, Self::Safetensors];
 
     /// The name in a query.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Json => "json",
             Self::Markdown => "markdown",
@@ -83,6 +85,14 @@ pub fn schema(offered: &[Format]) -> Object {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build()
 }
 
+/// Reads a query's `format`; what is no form at all is told which of these there are. One that there is elsewhere is
+/// refused when it is negotiated.
+pub fn read<'de, D: Deserializer<'de>>(from: D, offered: &'static [&'static str]) -> Result<Option<Format>, D::Error> {
+    let text = String::deserialize(from)?;
+    let found = Format::ALL.into_iter().find(|form| form.as_str() == text);
+    found.map(Some).ok_or_else(|| de::Error::unknown_variant(&text, offered))
+}
+
 /// The form of an answer that comes in some, the first of which is the one that programs expect.
 pub fn negotiate(asked: Option<Format>, headers: &HeaderMap, offered: &[Format]) -> Result<Format, Problem> {
     let first = offered.first().copied().unwrap_or_default();
@@ -117,6 +127,12 @@ pub fn negotiate(asked: Option<Format>, headers: &HeaderMap, offered: &[Format])
         Some(form) => Ok(*form),
         None => refused("Accept names nothing that this can be answered as".into()),
     }
+}
+
+/// An answer whose form was negotiated: a cache must ask again for another Accept.
+pub fn varied(mut answer: Response) -> Response {
+    answer.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
+    answer
 }
 
 /// A media range and its weight in thousandths.

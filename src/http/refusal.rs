@@ -63,7 +63,7 @@ impl From<ReplayError> for Problem {
 impl From<Stale> for Problem {
     fn from(error: Stale) -> Self {
         let code = match error {
-            Stale::Elsewhere { .. } => Code::StaleState,
+            Stale::Elsewhere { .. } | Stale::Absent => Code::StaleState,
             Stale::Lost { .. } => Code::HistoryLost,
         };
         Self::new(code, error.to_string())

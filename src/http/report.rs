@@ -2,13 +2,13 @@
 
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::IntoParams;
 use utoipa::openapi::Object;
 
 use super::App;
 use super::code::Code;
-use super::format::{self, Format, negotiate};
+use super::format::{self, Format, negotiate, varied};
 use super::json;
 use super::problem::Problem;
 use super::sheet::{digits, document, written};
@@ -21,6 +21,15 @@ use crate::session::{Length, Work};
 const REPORT: &[Format] = &[Format::Json, Format::Markdown, Format::Latex, Format::Html];
 /// The forms of an insight that is drawn, too.
 const CHART: &[Format] = &[Format::Json, Format::Markdown, Format::Latex, Format::Html, Format::Svg];
+
+/// Reads a query's `format` where an insight is answered.
+pub fn report_format<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Format>, D::Error> {
+    format::read(from, &["json", "markdown", "latex", "html"])
+}
+
+fn chart_format<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Format>, D::Error> {
+    format::read(from, &["json", "markdown", "latex", "html", "svg"])
+}
 
 /// The schema of a query's `format` where an insight is answered.
 pub fn report_formats() -> Object {
@@ -38,6 +47,7 @@ fn chart_formats() -> Object {
 pub struct ReportQuery {
     /// json, markdown, latex or html: wins over Accept
     #[param(schema_with = report_formats, required = false)]
+    #[serde(default, deserialize_with = "report_format")]
     format: Option<Format>,
     /// Significant digits of a document; 4 if left out
     #[param(inline, value_type = schema::Digits, required = false)]
@@ -51,6 +61,7 @@ pub struct ReportQuery {
 pub struct ChartQuery {
     /// json, markdown, latex, html or svg: wins over Accept
     #[param(schema_with = chart_formats, required = false)]
+    #[serde(default, deserialize_with = "chart_format")]
     format: Option<Format>,
     /// Significant digits of a document; 4 if left out
     #[param(inline, value_type = schema::Digits, required = false)]
@@ -117,7 +128,7 @@ impl Report {
         write: impl FnOnce(&T, Digits) -> Document + Send + 'static,
     ) -> Response {
         if self.format == Format::Json {
-            return json::large_answer(app, size, insight).await;
+            return varied(json::large_answer(app, size, insight).await);
         }
         let Self { format, digits } = self;
         let length = Length::of(size, app.limits().inline_answer_bytes);

@@ -150,11 +150,15 @@ fn listed(groups: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
 #[into_params(parameter_in = Header)]
 #[allow(dead_code, reason = "it describes what is read elsewhere")]
 pub struct ChangeHeaders {
-    /// Tags as `ETag` gave them: the change is made only if the session stands at one of these
-    #[param(rename = "If-Match", inline, value_type = schema::Header, required = false)]
+    /// Tags as `ETag` gave them, separated by commas, or `*` for any state: the change is made only if the session is
+    /// there and stands at one of these
+    #[param(rename = "If-Match", inline, value_type = schema::Tags, required = false)]
     if_match: Option<String>,
     /// A text of your own, new for each new request: the same request with the same key is done once, and answered alike
-    /// for a day
+    /// for a day, as long as the session is there (404 `session_not_found` once it is deleted) and, of training runs, as
+    /// long as no other run follows (404 `training_not_found`); it is not done again then either. While the first one is
+    /// at work it is 409 on the same server (`train` waits for the run instead); another server computes it too, and one
+    /// of the two makes the change. A refusal is kept only where the request alone is to blame for it
     #[param(rename = "Idempotency-Key", inline, value_type = schema::Header, required = false)]
     idempotency_key: Option<String>,
 }
@@ -165,7 +169,7 @@ pub struct ChangeHeaders {
 #[allow(dead_code, reason = "it describes what is read elsewhere")]
 pub struct KeyHeader {
     /// A text of your own, new for each new request: the same request with the same key is done once, and answered alike
-    /// for a day
+    /// for a day. A refusal is kept only where the request alone is to blame for it
     #[param(rename = "Idempotency-Key", inline, value_type = schema::Header, required = false)]
     idempotency_key: Option<String>,
 }

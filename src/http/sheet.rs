@@ -11,7 +11,7 @@ use utoipa::openapi::Object;
 
 use super::App;
 use super::code::Code;
-use super::format::{self, Format, negotiate};
+use super::format::{self, Format, negotiate, varied};
 use super::problem::Problem;
 use super::report::Report;
 use crate::engine::model::Model;
@@ -319,7 +319,6 @@ pub fn document(status: StatusCode, format: Format, text: String) -> Response {
     if let Ok(media_type) = media_type {
         headers.insert(header::CONTENT_TYPE, media_type);
     }
-    headers.append(header::VARY, HeaderValue::from_static("accept"));
     let style = match format {
         Format::Html => Some(html::STYLE),
         Format::Svg => Some(svg::STYLE),
@@ -333,5 +332,5 @@ pub fn document(status: StatusCode, format: Format, text: String) -> Response {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         }
     }
-    response
+    varied(response)
 }

@@ -74,6 +74,7 @@ impl Session {
     pub async fn rewind(self: &Arc<Self>, to: u64, terms: Terms) -> Result<Arc<Live>, SessionError> {
         let back = move |session: Arc<Self>, live: Arc<Live>| async move {
             session.check_step(to, live.step())?;
+            let to = session.reached_at(to);
             let then = session.replay().at(to).await?;
             let command = Command::Rewind { to };
             Ok(Made { result: (), state: then.state().clone(), command, sizes: Sizes::default(), work: 0, steps: 1 })

@@ -23,6 +23,8 @@ pub enum Condition {
     /// On none
     #[default]
     None,
+    /// That there is one
+    Any,
     /// On one of these
     OneOf(Vec<StateTag>),
 }
@@ -30,6 +32,9 @@ pub enum Condition {
 /// The session does not stand where the change insists that it does.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Stale {
+    /// There is none yet.
+    #[error("If-Match insists on a state, and the session is yet to be made; leave it out to make one")]
+    Absent,
     /// It stands elsewhere.
     #[error("the session stands at step {}, with the tag \"{now}\", and not where If-Match says", .now.step)]
     Elsewhere {
@@ -49,6 +54,11 @@ pub enum Stale {
 }
 
 impl Condition {
+    /// Whether a session that is not there may be made.
+    pub fn check_absent(&self) -> Result<(), Stale> {
+        if *self == Self::None { Ok(()) } else { Err(Stale::Absent) }
+    }
+
     /// Whether a session that stands there may be changed.
     pub fn check(&self, now: StateTag) -> Result<(), Stale> {
         let Self::OneOf(tags) = self else { return Ok(()) };

@@ -40,7 +40,7 @@ pub struct Recalled {
 
 impl Session {
     /// At most `limit` entries from a step on, and whether there are more. Steps from before it branched off are those
-    /// of the session that it branched off from.
+    /// of the session that it branched off from, but for step 0.
     pub async fn history(&self, from: u64, limit: usize) -> Result<(Vec<Past>, bool), SessionError> {
         let last = self.live().step();
         let (mut found, mut next) = (vec![], from);
@@ -57,6 +57,9 @@ impl Session {
             let entries = self.services.store.entries(log.id, next, to, self.services.limits.log_bytes).await?;
             let before = next;
             for entry in entries.into_iter().filter(|entry| entry.head.step <= until) {
+                if entry.head.step > next {
+                    return Err(self.unreadable(next, "its entry is missing"));
+                }
                 if !entry.is_whole(&log.tenant, log.id) {
                     return Err(ReplayError::damaged(&log.name, entry.head.step, CHANGED).into());
                 }
@@ -113,8 +116,17 @@ impl Session {
             Some(step) if step == live.step() => Ok(live),
             Some(step) => {
                 self.check_step(step, live.step())?;
-                Ok(Arc::new(self.replay().at(step).await?))
+                Ok(Arc::new(self.replay().at(self.reached_at(step)).await?))
             }
+        }
+    }
+
+    /// The step at which the state of a step was reached: that of a branch's own step 0, its creation, where it branched
+    /// off.
+    pub(super) fn reached_at(&self, step: u64) -> u64 {
+        match self.log.origin {
+            Some(origin) if step == 0 => origin.at,
+            _ => step,
         }
     }
 

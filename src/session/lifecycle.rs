@@ -7,6 +7,7 @@ use super::append::{Settled, commit};
 use super::cache::Slot;
 use super::cbor::Bytes;
 use super::compute::{Length, Work};
+use super::condition::{Condition, StateTag};
 use super::once::{Claim, Outcome, TENANT};
 use super::record::{Branch, Command, Creation};
 use super::registry::{Created, Registry, RegistryError};
@@ -19,18 +20,13 @@ use crate::engine::trace::FORMAT;
 use crate::store::{Change, Commit, Digest, Entry, EntryHead, Log, LogId, Origin};
 
 impl Registry {
-    /// A session of that name and spec, made if there is none.
-    pub async fn create(
-        &self,
-        name: SessionName,
-        spec: SubjectSpec,
-        claim: Option<Arc<Claim>>,
-    ) -> Result<Created, RegistryError> {
+    /// A session of that name and spec, made if there is none and the terms insist on none.
+    pub async fn create(&self, name: SessionName, spec: SubjectSpec, terms: Terms) -> Result<Created, RegistryError> {
         let registry = self.clone();
         as_a_whole(async move {
             let slot = registry.cache.slot(&name);
             let gate = slot.gate.lock().await;
-            let created = registry.create_in(&name, &slot, spec, claim.as_deref()).await;
+            let created = registry.create_in(&name, &slot, spec, terms).await;
             drop(gate);
             if created.is_err() {
                 registry.cache.tidy(&name, &slot);
@@ -45,12 +41,14 @@ impl Registry {
         name: &SessionName,
         slot: &Slot,
         spec: SubjectSpec,
-        claim: Option<&Claim>,
+        Terms { condition, claim }: Terms,
     ) -> Result<Created, RegistryError> {
+        let claim = claim.as_deref();
         loop {
             if let Some(session) = self.load(name, slot).await? {
-                return self.same(session, &spec, claim).await;
+                return self.same(session, &spec, &condition, claim).await;
             }
+            condition.check_absent().map_err(SessionError::from)?;
             let subject = Arc::new(Subject::new(spec.clone(), self.limits())?);
             let creation = Creation {
                 arithmetic: ARITHMETIC,
@@ -77,12 +75,14 @@ impl Registry {
         &self,
         session: Arc<Session>,
         spec: &SubjectSpec,
+        condition: &Condition,
         claim: Option<&Claim>,
     ) -> Result<Created, RegistryError> {
         if !session.is_made_from(spec) {
             return Err(RegistryError::NameInUse(session.name().clone()));
         }
         let live = session.live();
+        condition.check(live.tag).map_err(SessionError::from)?;
         if let Some(claim) = claim {
             let log = Bytes(session.log.id.0.to_vec());
             self.keep(claim, &Outcome::Found { log, step: live.step() }).await;
@@ -222,7 +222,7 @@ impl Registry {
         // A damaged session can be deleted too: its numbers are not asked for.
         let no_session = || RegistryError::NoSession(name.clone());
         let head = self.services.store.find(TENANT, name.as_str()).await?.ok_or_else(no_session)?;
-        terms.condition.check(super::condition::StateTag::of(&head.entry)).map_err(SessionError::from)?;
+        terms.condition.check(StateTag::of(&head.entry)).map_err(SessionError::from)?;
         let key = terms.claim.as_deref().map(|claim| claim.entry(&self.services, &Outcome::Deleted));
         match commit(&self.services, Commit { change: Change::Delete(head.log.id), key }).await {
             Ok(_) => {

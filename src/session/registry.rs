@@ -46,7 +46,7 @@ pub enum Created {
 pub enum RegistryError {
     #[error("{0}")]
     Model(#[from] ModelError),
-    #[error("there is a session {0} already, made from another body; choose another name or delete it first")]
+    #[error("there is another session {0} already; choose another name, or delete it first")]
     NameInUse(SessionName),
     #[error("there is no session {0}")]
     NoSession(SessionName),

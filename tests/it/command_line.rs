@@ -31,6 +31,14 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Ends it at once; what it had written to its log until then.
+    pub fn said(mut self) -> String {
+        self.child.kill().unwrap();
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        log
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: &str) {
         let done = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
@@ -128,6 +136,9 @@ fn what_cannot_be_done_is_said() {
         (vec!["--listen", "nowhere:8080"], "localhost:8080"),
         (vec!["--listen", "localhost"], "an address and a port"),
         (vec!["--store", "tape"], "memory"),
+        (vec!["--store", "sqlite::memory:"], "name the store memory"),
+        (vec!["--store", "sqlite://:memory:"], "name the store memory"),
+        (vec!["--store", "sqlite:a.db?mode=ro"], "no parameters"),
         (vec!["--listen", "127.0.0.1:0", "--log", "chainrule=loud"], "--log"),
         (vec!["--lisen", "127.0.0.1:0"], "--listen"),
     ] {

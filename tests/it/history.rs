@@ -110,7 +110,24 @@ async fn the_history_comes_in_pages() {
         api.get(&format!("/v1/sessions/demo/steps?{query}")).await.problem(400, "number_out_of_range");
     }
     api.get("/v1/sessions/demo/steps/7").await.problem(404, "step_not_found");
-    api.get("/v1/sessions/demo/steps/99999999999999999999").await.problem(404, "step_not_found");
+    let beyond = api.get("/v1/sessions/demo/steps/99999999999999999999").await.problem(404, "step_not_found");
+    assert_eq!(beyond["detail"], "session demo has no step 99999999999999999999; it has 0 to 6");
+    let none = api.get("/v1/sessions/demo/steps?format=pdf").await.problem(400, "unknown_value");
+    let detail = none["detail"].as_str().unwrap();
+    assert!(detail.contains("json") && detail.contains("svg") && !detail.contains("markdown"), "{none}");
+    api.get("/v1/sessions/demo/steps?format=markdown").await.problem(406, "not_acceptable");
+    api.get("/v1/sessions/demo/diff?format=svg").await.problem(406, "not_acceptable");
+    // Whatever comes in several forms says so in each.
+    for path in
+        ["steps", "steps?format=svg", "steps/0", "steps/1", "steps/1?format=markdown", "diff", "diff?format=html"]
+    {
+        let answer = api.get(&format!("/v1/sessions/demo/{path}")).await;
+        assert!(answer.status == 200 && answer.headers["vary"] == "accept", "{path}: {}", answer.text);
+    }
+    for path in ["step", "forward", "step?format=safetensors"] {
+        let answer = api.post(&format!("/v1/sessions/demo/{path}"), "{}").await;
+        assert!(answer.status == 200 && answer.headers["vary"] == "accept", "{path}: {}", answer.text);
+    }
     api.get("/v1/sessions/demo/steps/one").await.problem(400, "invalid_path");
     api.get("/v1/sessions/demo/steps/-1").await.problem(400, "invalid_path");
     api.get("/v1/sessions/none/steps/0").await.problem(404, "session_not_found");
@@ -201,6 +218,43 @@ async fn a_branch_has_the_history_and_lives_on_alone(#[case] limits: Limits) {
         api.delete(&path(name)).await.expect(204);
     }
     assert_eq!(api.get("/v1/sessions").await.expect(200)["sessions"], json!([]));
+}
+
+/// A branch's step 0 is the branching: listed, recalled, compared with and gone back to alike.
+#[rstest]
+#[case::held_ready(Limits::default())]
+#[case::read_every_time(Limits { live_bytes: 0, ..Limits::default() })]
+#[tokio::test]
+async fn step_0_of_a_branch_is_where_it_branched_off(#[case] limits: Limits) {
+    let api = Api::with(limits).await;
+    let trunk = "/v1/sessions/trunk";
+    api.put(trunk, r#"{"preset": "worked-example"}"#).await.expect(201);
+    for _ in 0..4 {
+        api.post(&format!("{trunk}/step"), "{}").await.expect(200);
+    }
+    let made = api.post(&format!("{trunk}/fork"), r#"{"name": "kid", "at": 3}"#).await;
+    let kid = "/v1/sessions/kid";
+    api.post(&format!("{kid}/step"), "{}").await.expect(200);
+    let state = serde_json::from_str::<Value>(&made.text).unwrap()["state"].clone();
+    assert_eq!(api.get(&format!("{kid}/steps")).await.expect(200)["steps"][0]["state"], state);
+    let recalled = api.get(&format!("{kid}/steps/0")).await;
+    assert_eq!((&recalled.text, &recalled.headers["etag"]), (&made.text, &made.headers["etag"]));
+    let diff = api.get(&format!("{kid}/diff?at=0&with=trunk&with_at=3")).await.expect(200);
+    assert_eq!((&diff["this"]["state"], &diff["same"]), (&state, &json!(true)));
+    let back = api.post(&format!("{kid}/rewind"), r#"{"to": 0}"#).await.expect(200);
+    assert_eq!((&back["state"], &back["step"]), (&state, &json!(5)));
+    assert_eq!(api.get(&format!("{kid}/steps/5")).await.expect(200), back);
+    assert_eq!(api.get(&format!("{kid}/steps?after=4")).await.expect(200)["steps"][0]["asked"], json!({"to": 3}));
+    let twig = api.post(&format!("{kid}/fork"), r#"{"name": "twig", "at": 0}"#).await.expect(201);
+    assert_eq!((&twig["state"], &twig["step"]), (&state, &json!(3)));
+    let twigs = api.get("/v1/sessions/twig/steps").await.expect(200);
+    let trunks = api.get(&format!("{trunk}/steps")).await.expect(200);
+    assert_eq!(twigs["steps"][0]["state"], state);
+    assert_eq!((&twigs["steps"][1], &twigs["steps"][3]), (&trunks["steps"][1], &trunks["steps"][3]));
+    // A fork is always a new session.
+    let taken = api.post(&format!("{trunk}/fork"), r#"{"name": "kid", "at": 3}"#).await.problem(409, "name_in_use");
+    let text = taken.to_string();
+    assert!(text.contains("choose another name") && !text.contains("made from another body"), "{taken}");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod command_line;
 mod concurrency;
 mod connections;
 mod contract;
+mod database_files;
 mod estimates;
 mod examples;
 mod gradients;

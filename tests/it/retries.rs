@@ -110,6 +110,97 @@ async fn a_key_stands_for_one_request() {
     assert_eq!(api.get("/v1/sessions/late").await.expect(200)["step"], 0);
 }
 
+/// What may be otherwise later is judged anew; what the request alone is to blame for stays refused.
+#[tokio::test]
+async fn a_refusal_is_kept_where_the_request_alone_is_to_blame() {
+    let api = Api::start().await;
+    api.put(DEMO, r#"{"preset": "worked-example"}"#).await.expect(201);
+    let (step, train, rewind) = (format!("{DEMO}/step"), format!("{DEMO}/train"), format!("{DEMO}/rewind"));
+    let run = r#"{"dataset": "mine", "steps": 1}"#;
+    keyed(&api, Method::POST, &train, run, "train").await.problem(422, "unknown_dataset");
+    keyed(&api, Method::POST, &rewind, r#"{"to": 2}"#, "rewind").await.problem(422, "unknown_step");
+    keyed(&api, Method::POST, &format!("{DEMO}/fork"), r#"{"name": "late", "at": 2}"#, "fork")
+        .await
+        .problem(422, "unknown_step");
+    let large = r#"{"inputs": [1e120, 1e120], "targets": [1]}"#;
+    let weights = |size: f64| {
+        json!({"layers": [{"name": "hidden", "parameters": {"weights": [[size, size], [size, size]]}}]}).to_string()
+    };
+    let weights_path = format!("{DEMO}/weights");
+    api.put(&weights_path, weights(1e200)).await.expect(200);
+    keyed(&api, Method::POST, &step, large, "step").await.problem(422, "non_finite");
+
+    api.put("/v1/datasets/mine", r#"{"inputs": [[0, 1], [1, 0]], "targets": [[1], [0]]}"#).await.expect(201);
+    keyed(&api, Method::POST, &train, run, "train").await.expect(200);
+    keyed(&api, Method::POST, &rewind, r#"{"to": 2}"#, "rewind").await.expect(200);
+    keyed(&api, Method::POST, &format!("{DEMO}/fork"), r#"{"name": "late", "at": 2}"#, "fork").await.expect(201);
+    api.put(&weights_path, weights(1e-300)).await.expect(200);
+    keyed(&api, Method::POST, &step, large, "step").await.expect(200);
+
+    // Another session of the name may have another network.
+    let three = r#"{"inputs": [1, 2, 3], "targets": [1]}"#;
+    keyed(&api, Method::POST, &step, three, "shape").await.problem(422, "wrong_shape");
+    api.delete(DEMO).await.expect(204);
+    let network = r#"{"network": {"inputs": 3, "layers": [{"kind": "dense", "units": 1}]}}"#;
+    api.put(DEMO, network).await.expect(201);
+    keyed(&api, Method::POST, &step, three, "shape").await.expect(200);
+
+    // Kept: the key stands for that request.
+    let wide = r#"{"network": {"inputs": 70000, "layers": [{"kind": "dense", "units": 1}]}}"#;
+    let first = keyed(&api, Method::PUT, "/v1/sessions/wide", wide, "wide").await;
+    same(&first, &keyed(&api, Method::PUT, "/v1/sessions/wide", wide, "wide").await);
+    first.problem(422, "network_too_large");
+    keyed(&api, Method::PUT, "/v1/sessions/wide", network, "wide").await.problem(422, "idempotency_key_reused");
+}
+
+/// What is promised of a run under a key ends with the next run, and of a session with its deletion.
+#[tokio::test]
+async fn a_key_of_a_run_serves_until_another_run_follows() {
+    let api = Api::start().await;
+    api.put(DEMO, r#"{"preset": "worked-example"}"#).await.expect(201);
+    let (train, run) = (format!("{DEMO}/train"), r#"{"inputs": [[0, 1], [1, 0]], "targets": [[1], [0]], "steps": 2}"#);
+    let first = keyed(&api, Method::POST, &train, run, "first").await;
+    assert_eq!(keyed(&api, Method::POST, &train, run, "first").await.expect(200)["to"], first.expect(200)["to"]);
+    keyed(&api, Method::POST, &train, run, "second").await.expect(200);
+    keyed(&api, Method::POST, &train, run, "first").await.problem(404, "training_not_found");
+    assert_eq!(api.get(DEMO).await.expect(200)["step"], 4, "nothing is done again");
+    api.delete(DEMO).await.expect(204);
+    keyed(&api, Method::POST, &train, run, "second").await.problem(404, "session_not_found");
+}
+
+#[tokio::test]
+async fn making_a_session_may_insist_on_one_that_is_there() {
+    let api = Api::start().await;
+    let body = r#"{"preset": "worked-example"}"#;
+    let made = api.put(DEMO, body).await;
+    let tag = made.headers["etag"].to_str().unwrap().to_owned();
+    let stepped = api.post(&format!("{DEMO}/step"), "{}").await;
+    let now = stepped.headers["etag"].to_str().unwrap().to_owned();
+    let insist = async |path: &str, tag: &str| {
+        let method = if path.ends_with("sessions") { Method::POST } else { Method::PUT };
+        with(&api, method, path, body, &[("if-match", tag)]).await
+    };
+    insist(DEMO, &tag).await.problem(412, "stale_state");
+    insist(DEMO, &format!("\"9{}", &now[2..])).await.problem(412, "history_lost");
+    for known in [now.as_str(), "*", &format!("{tag}, {now}"), &format!("{tag} ,\t{now}")] {
+        let again = insist(DEMO, known).await;
+        assert!(again.status == 200 && again.headers["etag"] == now.as_str(), "{known}: {}", again.text);
+    }
+    for path in ["/v1/sessions/new", "/v1/sessions"] {
+        for any in [now.as_str(), "*", "\"nonsense\""] {
+            let problem = insist(path, any).await.problem(412, "stale_state");
+            assert!(problem["detail"].as_str().unwrap().contains("yet to be made"), "{problem}");
+        }
+    }
+    let sessions = api.get("/v1/sessions").await.expect(200);
+    assert_eq!(sessions["sessions"].as_array().unwrap().len(), 1, "nothing was made");
+    // What the document allows: a list with spaces, as the server reads it.
+    let document: Value = api.get("/openapi.json").await.expect(200);
+    let parameters = document["paths"]["/v1/sessions/{name}"]["put"]["parameters"].as_array().unwrap().clone();
+    let header = parameters.into_iter().find(|one| one["name"] == "If-Match").unwrap();
+    assert_eq!(header["schema"]["pattern"], "^[!-~]([ -~]*[!-~])?$");
+}
+
 #[tokio::test]
 async fn a_key_has_so_many_visible_characters() {
     let api = Api::start().await;

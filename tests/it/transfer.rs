@@ -11,12 +11,12 @@ use crate::command_line::{BINARY, Server, run, text};
 use crate::store::postgres::server::shared;
 
 /// A server on a store.
-fn serving(store: &str) -> Server {
+pub fn serving(store: &str) -> Server {
     Server::start(Command::new(BINARY).args(["--listen", "127.0.0.1:0", "--store", store, "--log", "warn"]))
 }
 
 /// What curl is answered; a refusal fails the test.
-fn ask(server: &Server, method: &str, path: &str, body: &Value) -> Vec<u8> {
+pub fn ask(server: &Server, method: &str, path: &str, body: &Value) -> Vec<u8> {
     let url = format!("http://{}{path}", server.address);
     let mut curl = Command::new("curl");
     curl.args(["-sS", "--fail-with-body", "-X", method, &url]);
@@ -50,7 +50,7 @@ fn all(server: &Server) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Runs the command; answers whether it succeeded and all that it said.
-fn command(arguments: &[&str]) -> (bool, String) {
+pub fn command(arguments: &[&str]) -> (bool, String) {
     let done = run(arguments);
     (done.status.success(), text(&done.stdout) + &text(&done.stderr))
 }
@@ -176,6 +176,11 @@ fn what_cannot_be_moved_is_refused_with_its_reason() {
         let parts: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let (done, said) = command(&parts);
         assert!(!done && said.contains(reason), "{arguments:?}: {said}");
+    }
+    fs::write(at("first.db.empty"), "").unwrap();
+    for file in ["absent.db", "first.db.empty"] {
+        let (done, said) = command(&["snapshot", "--store", &format!("sqlite:{}", at(file))]);
+        assert!(!done && said.contains("there is no database yet") && said.contains(file), "{said}");
     }
     let mut left = names(folder.path());
     left.retain(|name| !name.starts_with("first.db"));

@@ -20,7 +20,7 @@ use crate::http::extract::{Path, session_name};
 use crate::http::format::Format;
 use crate::http::problem::{Fault, Problem};
 use crate::http::query::Query;
-use crate::http::report::{Report, report_formats};
+use crate::http::report::{Report, report_format, report_formats};
 use crate::http::responses;
 use crate::http::strict::{given, given_whole, objects};
 use crate::insight::diff::{LayerDiff, diff};
@@ -59,6 +59,7 @@ pub struct DiffQuery {
     with_at: Option<u64>,
     /// json, markdown, latex or html: wins over Accept
     #[param(schema_with = report_formats, required = false)]
+    #[serde(default, deserialize_with = "report_format")]
     format: Option<Format>,
     /// Significant digits of a document; 4 if left out
     #[param(inline, value_type = schema::Digits, required = false)]
@@ -94,8 +95,9 @@ pub struct SideView {
 
 /// Branch off
 ///
-/// A new session that has this one's history up to a step, and goes on from there by itself. It lives on when this one
-/// is deleted.
+/// A new session that has this one's history up to a step, and goes on from there by itself: its own step 0 is the
+/// branching, with the state of that step. It lives on when this one is deleted. If-Match is about the session that is
+/// branched off from.
 #[utoipa::path(post, path = "/v1/sessions/{name}/fork", tag = "history", operation_id = "fork",
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"),
         responses::ChangeHeaders),
@@ -133,7 +135,8 @@ pub async fn fork(
 
 /// Compare
 ///
-/// Two sessions, or two steps of one: what to add to this side's parameters to get the other side's.
+/// Two sessions, or two steps of one: what to add to this side's parameters to get the other side's. Step 0 of a branch is
+/// where it branched off.
 #[utoipa::path(get, path = "/v1/sessions/{name}/diff", tag = "history", operation_id = "diff",
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), DiffQuery),
     responses((status = 200, description = "Layer by layer.", body = DiffView), responses::Diff))]

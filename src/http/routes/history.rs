@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::openapi::Object;
 use utoipa::{IntoParams, ToSchema};
 
@@ -92,7 +92,7 @@ pub struct AskedView {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = schema::Names, required = false)]
     layers: Vec<LayerName>,
-    /// rewind: the step that was gone back to
+    /// rewind: the step that was gone back to; where it was a branch's step 0, the step where it branched off
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schema::Count, required = false)]
     to: Option<u64>,
@@ -126,10 +126,15 @@ pub struct StepPage {
     limit: Option<u64>,
     /// json, or svg for the curve of the loss: wins over Accept
     #[param(schema_with = list_formats, required = false)]
+    #[serde(default, deserialize_with = "list_format")]
     format: Option<Format>,
 }
 
 const LIST: &[Format] = &[Format::Json, Format::Svg];
+
+fn list_format<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Format>, D::Error> {
+    format::read(from, &["json", "svg"])
+}
 
 fn list_formats() -> Object {
     format::schema(LIST)
@@ -149,8 +154,8 @@ objects!(RewindBody);
 
 /// List the steps
 ///
-/// What became of the session, from its creation on. Steps from before it branched off are those of the session that it
-/// branched off from.
+/// What became of the session, from its creation on. A branch's step 0 is the branching itself, with the state of the
+/// step where it branched off; its steps from 1 to there are those of the session that it branched off from.
 #[utoipa::path(get, path = "/v1/sessions/{name}/steps", tag = "history", operation_id = "list_steps",
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), StepPage),
     responses((status = 200, description = "A page of steps.", body = StepList), responses::ListSteps))]
@@ -175,13 +180,15 @@ pub async fn list(
         return Ok(drawing(loss::draw(&loss::Curve { session: session.name().as_str(), steps: &steps, next })));
     }
     let steps = found.into_iter().map(StepEntry::of).collect();
-    Ok(json::answer(StatusCode::OK, &StepList { steps, next }))
+    Ok(format::varied(json::answer(StatusCode::OK, &StepList { steps, next })))
 }
 
 /// Recall a step
 ///
-/// The very bytes that the change which made it was answered with, computed again from the log and checked against it:
-/// a trace, the parameters after they were replaced, or the session as it stood after its creation or after going back.
+/// The very bytes that the change which made it was answered with as JSON, computed again from the log and checked against
+/// it: a trace, the parameters after they were replaced, or the session as it stood after its creation or after going back.
+/// A trace that was answered in another form comes in that form where it is asked for with the same query or Accept. A
+/// branch's step 0 is the session as it stood after branching off.
 #[utoipa::path(get, path = "/v1/sessions/{name}/steps/{step}", tag = "history", operation_id = "recall_step",
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"),
         ("step" = inline(schema::Count), Path, description = "The step", example = 1), TraceQuery),
@@ -197,14 +204,18 @@ pub async fn recall(
         return Err(Problem::new(Code::InvalidPath, format!("a step is a whole number, and this is {step:?}")));
     }
     let session = app.registry.session(&name).await?;
-    // More digits than a number holds are more steps than a session has.
-    recalled(&app, &session, step.parse().unwrap_or(u64::MAX), (query.trace, wanted)).await
+    let Ok(number) = step.parse() else {
+        // More digits than a number holds are more steps than a session has.
+        let detail = format!("session {name} has no step {step}; it has 0 to {}", session.live().step());
+        return Err(Problem::new(Code::StepNotFound, detail));
+    };
+    recalled(&app, &session, number, (query.trace, wanted)).await
 }
 
 /// Go back
 ///
 /// The session has the state of an earlier step again, optimizer and all, and is one step further: going back is a step
-/// itself, and is undone by going back to the step before it.
+/// itself, and is undone by going back to the step before it. Step 0 of a branch is where it branched off.
 #[utoipa::path(post, path = "/v1/sessions/{name}/rewind", tag = "history", operation_id = "rewind",
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"),
         responses::ChangeHeaders),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_TYPE, VARY};
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::AnyOfBuilder;
@@ -28,7 +28,7 @@ use crate::http::code::Code;
 use crate::http::conditions::{Change, tagged};
 use crate::http::extract::{Path, session_name};
 use crate::http::fields::bodies;
-use crate::http::format::Format;
+use crate::http::format::{Format, varied};
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::query::Query;
@@ -251,7 +251,7 @@ pub async fn written(
     (detail, form): (Detail, Form),
 ) -> Response {
     match form {
-        Form::Json => json::large_answer(app, size, PassAnswer::new(heading, trace, detail)).await,
+        Form::Json => varied(json::large_answer(app, size, PassAnswer::new(heading, trace, detail)).await),
         Form::Tensors => {
             let length = Length::of(size, app.limits().inline_answer_bytes);
             app.registry.compute().run(Work::Text, length, move || tensors(&heading, &trace)).await
@@ -266,7 +266,7 @@ fn tensors(heading: &Heading, trace: &Trace) -> Response {
         safetensors::write(trace, String::from_utf8_lossy(&about).into_owned()).map_err(|error| error.to_string())
     };
     match about.and_then(write) {
-        Ok(bytes) => ([(CONTENT_TYPE, Format::Safetensors.media_type()), (VARY, "accept")], bytes).into_response(),
+        Ok(bytes) => varied(([(CONTENT_TYPE, Format::Safetensors.media_type())], bytes).into_response()),
         Err(error) => {
             Problem::new(Code::InternalError, format!("the tensors could not be written: {error}")).into_response()
         }

@@ -105,7 +105,8 @@ pub struct Page {
 
 /// Make a session
 ///
-/// Under a name of your own. The same body again answers the session as it stands, with 200.
+/// Under a name of your own. The same body again answers the session as it stands, with 200. If-Match insists on a
+/// session that is there already: with it nothing is made.
 #[utoipa::path(put, path = "/v1/sessions/{name}", tag = "sessions", operation_id = "create_session",
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), responses::ChangeHeaders),
     request_body(content = SessionBody, description = "The network, or a preset", example = json!({"preset": "worked-example"})),
@@ -123,7 +124,7 @@ pub async fn create(
     let body = change.body;
     let work = async |terms: Terms| {
         let spec = body.into_spec()?;
-        Ok(match app.registry.create(name, spec, terms.claim).await? {
+        Ok(match app.registry.create(name, spec, terms).await? {
             Created::New(session) => created(&app, &session, &session.live()).await,
             Created::Same(session, live) => view(&app, StatusCode::OK, &session, &live).await,
         })
@@ -132,6 +133,8 @@ pub async fn create(
 }
 
 /// Make a session under a made-up name
+///
+/// A session that is new stands nowhere yet: with If-Match nothing is made.
 #[utoipa::path(post, path = "/v1/sessions", tag = "sessions", operation_id = "create_unnamed_session", params(responses::ChangeHeaders),
     request_body(content = SessionBody, description = "The network, or a preset", example = json!({"preset": "worked-example"})),
     responses(
@@ -145,7 +148,7 @@ pub async fn create_unnamed(State(app): State<Arc<App>>, change: Change<SessionB
         loop {
             let name = free_name(&app).await?;
             // A name that was free a moment ago may have been taken, from the same body even.
-            match app.registry.create(name, spec.clone(), terms.claim.clone()).await {
+            match app.registry.create(name, spec.clone(), terms.clone()).await {
                 Ok(Created::New(session)) => return Ok(created(&app, &session, &session.live()).await),
                 Ok(Created::Same(..)) | Err(RegistryError::NameInUse(_)) => {}
                 Err(error) => return Err(error.into()),

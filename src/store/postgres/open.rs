@@ -52,6 +52,9 @@ const PARAMETERS: [&str; 18] = [
     "user",
 ];
 
+/// The tables that are made in a database.
+const TABLES: [&str; 8] = ["logs", "entries", "snapshots", "keys", "data", "data_names", "data_uses", "runs"];
+
 /// The oldest PostgreSQL that the tests would still be run on, as it numbers itself.
 const OLDEST: i32 = 130_000;
 
@@ -105,6 +108,8 @@ impl Server {
         };
         let looked = timeout(limits::DATABASE_ANSWER, self.look(&mut connection)).await;
         looked.unwrap_or_else(|_| Err(self.absent("no answer")))?;
+        let checked = timeout(limits::DATABASE_ANSWER, self.check_tables(&mut connection)).await;
+        checked.unwrap_or_else(|_| Err(self.absent("no answer")))?;
         self.migrate(&mut connection).await?;
         // Whether the server hears the farewell is no matter.
         let _ended = timeout(limits::DATABASE_READY, connection.close()).await;
@@ -129,7 +134,11 @@ impl Server {
             return Err(ServerError::Unsuitable(text));
         }
         if read_only {
-            let text = format!("PostgreSQL at {place} is read-only (default_transaction_read_only is on)");
+            let database = self.options.get_database().unwrap_or(self.options.get_username());
+            let text = format!(
+                "PostgreSQL at {place} is read-only (default_transaction_read_only is on); turn that off for this \
+                 database (alter database {database} set default_transaction_read_only = off), or name another in --store"
+            );
             return Err(ServerError::Unsuitable(text));
         }
         for (off, setting) in [(no_fsync, "fsync"), (no_full_pages, "full_page_writes")] {
@@ -140,6 +149,26 @@ impl Server {
             }
         }
         Ok(())
+    }
+
+    /// That no table of another program is in the way: found here, nothing has been made yet.
+    async fn check_tables(&self, connection: &mut PgConnection) -> Result<(), ServerError> {
+        let sql = "select relname::text from pg_class
+            where relnamespace = to_regnamespace(quote_ident(current_schema())) and relname = any($1)
+            and to_regclass('_sqlx_migrations') is null order by relname limit 1";
+        let asked = sqlx::query_scalar::<_, String>(sql).bind(TABLES).persistent(false);
+        match asked.fetch_optional(connection).await.map_err(|error| self.refusal(error))? {
+            Some(table) => Err(self.occupied(&format!("the database has a table {table}"))),
+            None => Ok(()),
+        }
+    }
+
+    fn occupied(&self, what: &str) -> ServerError {
+        let place = &self.place;
+        ServerError::Unsuitable(format!(
+            "PostgreSQL at {place}: {what}, which is not chainrule's; give chainrule a database of its own (createdb \
+             chainrule) and name it in --store"
+        ))
     }
 
     /// Brings the tables up to date. The advisory lock of sqlx lets one replica do it while others wait.
@@ -184,6 +213,8 @@ impl Server {
                 "{said}; the user {user} must be allowed to make tables: let it own the database (alter database … \
                  owner to {user})"
             )),
+            // Beside tables of ours there is one of somebody else's.
+            "42P07" => self.occupied(error.message()),
             "XX001" | "XX002" => ServerError::Damaged(said),
             _ => ServerError::Unavailable(format!("{said}; try again when it is ready")),
         }

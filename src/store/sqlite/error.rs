@@ -15,11 +15,11 @@ pub enum OpenError {
     #[error("{} is not a file; name a file, such as {}", path.display(), path.join("chainrule.db").display())]
     NotAFile { path: PathBuf },
     #[error(
-        "{} is in use by another chainrule server (it holds {}); stop that one, or name another file. Several servers \
-         can share a PostgreSQL database",
-        path.display(), lock.display()
+        "{}: another chainrule server has this database open, perhaps under another name; stop that one, or name \
+         another file. Several servers can share a PostgreSQL database",
+        path.display()
     )]
-    InUse { path: PathBuf, lock: PathBuf },
+    InUse { path: PathBuf },
     #[error(
         "{} cannot be written to: {reason}; the server needs to write to the file and to its folder. Change whose they \
          are, or name another file",

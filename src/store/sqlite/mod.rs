@@ -9,6 +9,7 @@ mod bulk;
 mod connect;
 mod error;
 mod group;
+mod hold;
 mod open;
 mod rows;
 mod schema;
@@ -31,6 +32,7 @@ use super::{
     Change, Commit, CommitError, DataName, Digest, Durability, Entry, EntryHead, Head, KeyEntry, Log, LogId, Run,
     Sharing, Store, StoreError,
 };
+use crate::limits::DATABASE_CHECKED_FIRST;
 use error::of_reading;
 use open::Found;
 use writer::{Job, Work, Writer};
@@ -41,8 +43,6 @@ const READERS: u32 = 4;
 const WAIT_FOR_A_READER: Duration = Duration::from_secs(10);
 /// What may wait to be written before those who come wait themselves.
 const QUEUE: usize = 1024;
-/// A database of at most so many bytes is checked before it is opened, a larger one meanwhile.
-const CHECKED_FIRST: u64 = 64 << 20;
 
 const GONE: &str = "the task that writes has ended";
 const READ_ONLY: &str = "the database is open for reading only";
@@ -107,19 +107,20 @@ impl SqliteStore {
     /// Opens a database, and makes it where there is none. It is this process's alone until it is closed.
     pub async fn open(path: &Path, durability: Durability) -> Result<Self, OpenError> {
         let path = absolute(path)?;
-        let lock = open::lock(&path)?;
-        let found = open::examine(&path, durability, true).await?;
-        if let Found::Database(bytes) = found {
-            open::look(&path, bytes <= CHECKED_FIRST).await?;
+        let hold = Arc::new(open::hold(&path)?);
+        let found = open::examine(&path, durability, Some(&hold)).await?;
+        match found {
+            Found::Database(bytes) => open::look(&path, bytes <= DATABASE_CHECKED_FIRST).await?,
+            Found::Nothing => hold.make(&path)?,
         }
         let connections = open::connect(&path, durability, found).await?;
         let shared =
             Arc::new(Shared { state: RwLock::new(State::Open(connections.readers.clone())), damage: OnceLock::new() });
         let (sender, queue) = mpsc::channel(QUEUE);
-        let large = matches!(found, Found::Database(bytes) if bytes > CHECKED_FIRST);
+        let large = matches!(found, Found::Database(bytes) if bytes > DATABASE_CHECKED_FIRST);
         let check = large.then(|| tokio::spawn(check(path.clone(), shared.clone())).abort_handle());
         let connections = Some(connections);
-        let writer = Writer { path, durability, connections, shared: shared.clone(), queue, lock, grown: 0 };
+        let writer = Writer { path, durability, connections, shared: shared.clone(), queue, hold, grown: 0 };
         let writer = tokio::spawn(writer.run());
         Ok(Self { shared, queue: Mutex::new(Some(sender)), writer: Mutex::new(Some(writer)), check })
     }
@@ -127,7 +128,7 @@ impl SqliteStore {
     /// Opens a database to read it, also while a server has it. Commits are refused.
     pub async fn open_to_read(path: &Path) -> Result<Self, OpenError> {
         let path = absolute(path)?;
-        if open::examine(&path, Durability::Power, false).await? == Found::Nothing {
+        if open::examine(&path, Durability::Power, None).await? == Found::Nothing {
             return Err(OpenError::Unavailable { path, reason: "there is no database yet".to_owned() });
         }
         open::look(&path, false).await?;

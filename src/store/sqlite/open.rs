@@ -1,10 +1,11 @@
 //! What is looked at before a database is opened, and how it is opened. Nothing is written before everything is known
 //! to be in order.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _};
+use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -12,6 +13,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection, Sql
 
 use super::connect::{beside, checkpoint, to_look, to_read, to_write};
 use super::error::OpenError;
+use super::hold::Hold;
 use super::{READERS, WAIT_FOR_A_READER, rows, schema, wal};
 use crate::store::Durability;
 
@@ -35,24 +37,18 @@ pub(super) enum Found {
     Database(u64),
 }
 
-/// Takes the database for this process alone, as long as the file is held. The kernel lets go of it when the process
-/// ends, however it ends.
-pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
+/// Takes the database for this process alone, as long as it is held.
+pub(super) fn hold(path: &Path) -> Result<Hold, OpenError> {
     folder(path)?;
     if path.is_dir() {
         return Err(OpenError::NotAFile { path: path.to_owned() });
     }
+    // Nothing is made beside a file that is not ours.
     if path.exists() {
-        begins_as_a_database(path)?;
+        let file = File::open(path).map_err(|error| of_io(path, path, &error))?;
+        begins_as_a_database(path, &file)?;
     }
-    let lock = beside(path, ".lock");
-    let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&lock);
-    let file = file.map_err(|error| of_io(path, &lock, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned(), lock }),
-        Err(TryLockError::Error(error)) => Err(of_io(path, &lock, &error)),
-    }
+    Hold::take(path)
 }
 
 fn folder(path: &Path) -> Result<PathBuf, OpenError> {
@@ -61,7 +57,7 @@ fn folder(path: &Path) -> Result<PathBuf, OpenError> {
 }
 
 /// Says at which file an error of the file system happened, and what it means.
-fn of_io(path: &Path, at: &Path, error: &io::Error) -> OpenError {
+pub(super) fn of_io(path: &Path, at: &Path, error: &io::Error) -> OpenError {
     let (path, reason) = (path.to_owned(), format!("{}: {error}", at.display()));
     match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => OpenError::NotWritable { path, reason },
@@ -79,10 +75,8 @@ struct Header {
     application: u32,
 }
 
-fn begins_as_a_database(path: &Path) -> Result<Option<Header>, OpenError> {
-    let mut header = Vec::new();
-    let file = File::open(path).map_err(|error| of_io(path, path, &error))?;
-    file.take(100).read_to_end(&mut header).map_err(|error| of_io(path, path, &error))?;
+fn begins_as_a_database(path: &Path, file: &File) -> Result<Option<Header>, OpenError> {
+    let header = first_bytes(file).map_err(|error| of_io(path, path, &error))?;
     // A database is made by a transaction, whose journal undoes it when it was broken off.
     if header.is_empty() || (size(path)? <= 4096 && size(&beside(path, "-journal"))? > 0) {
         return Ok(None);
@@ -109,6 +103,20 @@ fn begins_as_a_database(path: &Path) -> Result<Option<Header>, OpenError> {
     Ok(Some(Header { page, pages, application }))
 }
 
+/// At most a hundred bytes, wherever the descriptor stands.
+fn first_bytes(file: &File) -> io::Result<Vec<u8>> {
+    let (mut bytes, mut filled) = ([0; 100], 0);
+    while filled < bytes.len() {
+        match file.read_at(&mut bytes[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes[..filled].to_vec())
+}
+
 fn size(path: &Path) -> Result<u64, OpenError> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(metadata.len()),
@@ -117,21 +125,28 @@ fn size(path: &Path) -> Result<u64, OpenError> {
     }
 }
 
-/// Looks at the files. `writing` says that the main file will be written to, and that nobody else does now.
-pub(super) async fn examine(path: &Path, durability: Durability, writing: bool) -> Result<Found, OpenError> {
-    let own = path.to_owned();
-    let examined = tokio::task::spawn_blocking(move || examine_files(&own, durability, writing)).await;
+/// Looks at the files. Whoever holds the database will write to it, and nobody else does now.
+pub(super) async fn examine(path: &Path, durability: Durability, hold: Option<&Arc<Hold>>) -> Result<Found, OpenError> {
+    let (own, hold) = (path.to_owned(), hold.cloned());
+    let examined = tokio::task::spawn_blocking(move || examine_files(&own, durability, hold.as_deref())).await;
     examined.unwrap_or_else(|error| Err(OpenError::Unavailable { path: path.to_owned(), reason: error.to_string() }))
 }
 
-fn examine_files(path: &Path, durability: Durability, writing: bool) -> Result<Found, OpenError> {
-    if writing && path.exists() {
-        let file = OpenOptions::new().read(true).write(true).open(path);
-        file.map_err(|error| of_io(path, path, &error))?;
+fn examine_files(path: &Path, durability: Durability, hold: Option<&Hold>) -> Result<Found, OpenError> {
+    let writing = hold.is_some();
+    if let Some(hold) = hold {
+        hold.check(path)?;
     }
     let log = beside(path, "-wal");
     let (bytes, beyond) = (size(path)?, size(&log)?);
-    let header = if bytes == 0 { None } else { begins_as_a_database(path)? };
+    let header = match hold {
+        _ if bytes == 0 => None,
+        Some(hold) => hold.database().map(|file| begins_as_a_database(path, file)).transpose()?.flatten(),
+        None => {
+            let file = File::open(path).map_err(|error| of_io(path, path, &error))?;
+            begins_as_a_database(path, &file)?
+        }
+    };
     let scan = || wal::scan(&log, header.as_ref().map_or(4096, |header| header.page));
     let mut scanned = scan().map_err(|error| of_io(path, &log, &error))?;
     // Whoever reads beside a server may meet it as it begins its log anew.
@@ -149,12 +164,20 @@ fn examine_files(path: &Path, durability: Durability, writing: bool) -> Result<F
         return Err(OpenError::Damaged { path: path.to_owned(), reason });
     };
     if scanned.is_damaged() {
-        let damaged = OpenError::DamagedWal { wal: log, seen: scanned.seen, unseen: scanned.unseen };
+        let damaged = OpenError::DamagedWal { wal: log.clone(), seen: scanned.seen, unseen: scanned.unseen };
         match durability {
             Durability::Power => return Err(damaged),
             // Without a sync at each commit, losing power leaves such a log, and losing its end is what was agreed to.
             Durability::Process => tracing::warn!("commits of the last moments are lost: {damaged}"),
         }
+    }
+    if writing && scanned.left_out > 0 {
+        let bytes = scanned.left_out;
+        tracing::warn!(
+            log = %log.display(), bytes,
+            "the end of the database's log is torn: its last {bytes} bytes are no whole commit and are left out; where \
+             the log was cut or copied half, answered changes are lost with them"
+        );
     }
     // Looked at once more: a server may just have made it longer.
     let (says, has) = (header.pages * header.page as u64, size(path)?);

@@ -18,9 +18,14 @@ pub(super) struct Scan {
     pub(super) unseen: u64,
     /// Whether it has any frame at all
     pub(super) empty: bool,
+    /// Bytes at its end that were written to this log and belong to no transaction that SQLite will see; what an earlier
+    /// log left behind the end of this one is none of them
+    pub(super) left_out: u64,
 }
 
 impl Scan {
+    const NOTHING: Self = Self { seen: 0, unseen: 0, empty: true, left_out: 0 };
+
     /// Whether committed transactions would be lost. Each is synced before the next one begins, so that only the last
     /// one can be torn for an innocent reason.
     pub(super) fn is_damaged(&self) -> bool {
@@ -33,16 +38,17 @@ impl Scan {
 pub(super) fn scan(path: &Path, page: usize) -> io::Result<Scan> {
     match File::open(path) {
         Ok(file) => scan_frames(BufReader::with_capacity(1 << 18, file), page),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Scan { seen: 0, unseen: 0, empty: true }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Scan::NOTHING),
         Err(error) => Err(error),
     }
 }
 
 fn scan_frames(mut log: impl Read, page: usize) -> io::Result<Scan> {
-    let mut result = Scan { seen: 0, unseen: 0, empty: true };
+    let mut result = Scan::NOTHING;
     let mut header = [0; HEADER];
-    if !fill(&mut log, &mut header)? {
-        return Ok(result);
+    let filled = fill(&mut log, &mut header)?;
+    if filled < HEADER {
+        return Ok(Scan { left_out: filled as u64, ..result });
     }
     let magic = word(&header, 0);
     let mut sums = Sums { low: 0, high: 0, big_endian: magic & 1 == 1 };
@@ -54,8 +60,18 @@ fn scan_frames(mut log: impl Read, page: usize) -> io::Result<Scan> {
     // Without a header to trust, the salts are those of the first frame that has any, and SQLite will see nothing.
     let mut salts = trusted.then(|| (word(&header, 16), word(&header, 20)));
     let mut good = trusted;
+    // Up to where SQLite will read, and up to where this log was written.
+    let (mut at, mut read, mut written) = (HEADER as u64, HEADER as u64, HEADER as u64);
     let mut frame = vec![0; FRAME_HEADER + page];
-    while fill(&mut log, &mut frame)? {
+    loop {
+        let filled = fill(&mut log, &mut frame)?;
+        at += filled as u64;
+        if filled < frame.len() {
+            // Too few bytes for salts are this log's where all before them is.
+            let torn = if filled < 16 { filled > 0 && good } else { salts.is_none_or(|salts| is_own(&frame, salts)) };
+            written = if torn { at } else { written };
+            break;
+        }
         result.empty = false;
         let own = (word(&frame, 8), word(&frame, 12));
         let salts = match salts {
@@ -65,22 +81,33 @@ fn scan_frames(mut log: impl Read, page: usize) -> io::Result<Scan> {
             None => *salts.insert(own),
         };
         let commits = word(&frame, 4) != 0;
+        written = if is_own(&frame, salts) { at } else { written };
         if good {
             sums.add(&frame[..8]);
             sums.add(&frame[FRAME_HEADER..]);
             good = own == salts && (sums.low, sums.high) == (word(&frame, 16), word(&frame, 20));
             if good {
                 result.seen += u64::from(commits);
+                read = if commits { at } else { read };
                 continue;
             }
-            // The salts of the log before this one differ in half their bits; what differs in a few is this one's.
-            let apart = (own.0 ^ salts.0).count_ones() + (own.1 ^ salts.1).count_ones();
-            result.unseen += u64::from(commits && apart <= 4);
+            result.unseen += u64::from(commits && is_like(own, salts));
         } else {
             result.unseen += u64::from(commits && own == salts);
         }
     }
-    Ok(result)
+    Ok(Scan { left_out: written.saturating_sub(read), ..result })
+}
+
+/// Whether a frame was written to the log of these salts: one of zeros was to be.
+fn is_own(frame: &[u8], salts: (u32, u32)) -> bool {
+    let own = (word(frame, 8), word(frame, 12));
+    own == (0, 0) || is_like(own, salts)
+}
+
+/// The salts of the log before this one differ in half their bits; what differs in a few is this one's.
+fn is_like(own: (u32, u32), salts: (u32, u32)) -> bool {
+    (own.0 ^ salts.0).count_ones() + (own.1 ^ salts.1).count_ones() <= 4
 }
 
 /// SQLite's checksum: two sums that run through all frames.
@@ -104,11 +131,16 @@ fn word(bytes: &[u8], at: usize) -> u32 {
     bytes[at..at + 4].iter().fold(0, |word, byte| word << 8 | u32::from(*byte))
 }
 
-/// Fills all of a buffer; false where the log ends before.
-fn fill(log: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
-    match log.read_exact(buffer) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(error),
+/// Fills a buffer as far as the log goes; how many bytes that are.
+fn fill(log: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match log.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
+    Ok(filled)
 }

@@ -5,7 +5,6 @@
 //! what the first one failed to write is not true. Everything is closed instead, the log is scanned, and the database is
 //! opened as after a crash, which brings all that is visible into the main file and syncs it there.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use super::connect::checkpoint;
 use super::error::{Failure, OpenError, judge};
 use super::group::Group;
+use super::hold::Hold;
 use super::open::{self, Connections};
 use super::{Shared, bulk};
 use crate::store::{Change, Commit, CommitError, DataChange, Durability, LogId, RunChange, StoreError};
@@ -53,8 +53,8 @@ pub(super) struct Writer {
     pub(super) connections: Option<Connections>,
     pub(super) shared: Arc<Shared>,
     pub(super) queue: mpsc::Receiver<Job>,
-    /// Held as long as there is a writer
-    pub(super) lock: File,
+    /// Kept as long as there is a writer, and let go of when SQLite has closed the file
+    pub(super) hold: Arc<Hold>,
     /// About how much the log has grown
     pub(super) grown: usize,
 }
@@ -183,7 +183,7 @@ impl Writer {
         let mut wait = WAITS[0];
         let found = open::Found::Database(0);
         loop {
-            let opened = match open::examine(&self.path, self.durability, true).await {
+            let opened = match open::examine(&self.path, self.durability, Some(&self.hold)).await {
                 Ok(_) => boxed(open::connect(&self.path, self.durability, found)).await,
                 Err(error) => Err(error),
             };
@@ -247,7 +247,7 @@ impl Writer {
             }
         }
         self.disconnect(settled).await;
-        drop(self.lock);
+        drop(self.hold);
     }
 }
 

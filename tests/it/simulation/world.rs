@@ -161,7 +161,7 @@ impl World {
         self.disk.trouble.store(false, Ordering::Relaxed);
         let server = self.any_server();
         for number in 0..SESSIONS {
-            let created = server.registry.create(session(number), spec(number), None).await;
+            let created = server.registry.create(session(number), spec(number), Terms::default()).await;
             assert!(matches!(created, Ok(Created::New(_))));
         }
         self.disk.trouble.store(true, Ordering::Relaxed);

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
-use chainrule::store::{Change, CommitError, Durability, OpenError, SqliteStore, Store, StoreError};
+use chainrule::limits::DATABASE_CHECKED_FIRST;
+use chainrule::store::{Change, CommitError, Durability, Log, OpenError, SqliteStore, Store, StoreError};
 use sqlx::Connection as _;
 
 use super::super::made::{all, create, grown, log, next, only};
@@ -149,24 +151,45 @@ async fn a_broken_tree() {
     assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
 }
 
+/// A database of exactly so many bytes, with a log of 300 entries, whose last page is broken.
+async fn broken_at_its_end(path: &Path, bytes: u64) -> Log {
+    let made = log("demo");
+    let store = open(path).await;
+    grown(&store, &made, 300).await;
+    store.close().await;
+    let size = || fs::metadata(path).unwrap().len();
+    let store = open(path).await;
+    // A page of an overflowing row takes 4092 bytes of it, and a row that just fits takes a page of its own.
+    let pages = (bytes - size()) / 4096 - 8;
+    store.keep_snapshot(made.id, 0, vec![7; pages as usize * 4092]).await.unwrap();
+    store.close().await;
+    for step in 1.. {
+        if size() >= bytes {
+            break;
+        }
+        let store = open(path).await;
+        store.keep_snapshot(made.id, step, vec![7; 4000]).await.unwrap();
+        store.close().await;
+    }
+    assert_eq!(size(), bytes);
+    let mut whole = fs::read(path).unwrap();
+    let page = whole.len() - 4096;
+    whole[page..page + 64].fill(0xee);
+    fs::write(path, whole).unwrap();
+    made
+}
+
 #[tokio::test]
 async fn a_broken_tree_of_a_large_database() {
+    // As large as one that is checked before it is opened may be.
     let (_folder, path) = place();
-    let made = log("demo");
-    let store = open(&path).await;
-    store.keep_snapshot(made.id, 0, vec![]).await.unwrap();
-    grown(&store, &made, 300).await;
-    for step in 0..2 {
-        store.keep_snapshot(made.id, step, vec![step as u8; 36 << 20]).await.unwrap();
-    }
-    store.close().await;
-    let mut bytes = fs::read(&path).unwrap();
-    assert!(bytes.len() > 64 << 20);
-    // A page that is read last: the end of the second snapshot's chain says that it goes on.
-    let page = bytes.len() / 4096 - 1;
-    bytes[page * 4096..page * 4096 + 4].copy_from_slice(&[0, 0, 0, 2]);
-    fs::write(&path, bytes).unwrap();
-    // It is opened, and read as far as it goes; when the damage is found, nothing more is written.
+    broken_at_its_end(&path, DATABASE_CHECKED_FIRST).await;
+    let error = refused(&path).await;
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+
+    // A page more: it is opened, and read as far as it goes; when the damage is found, nothing more is written.
+    let (_folder, path) = place();
+    let made = broken_at_its_end(&path, DATABASE_CHECKED_FIRST + 4096).await;
     let store = open(&path).await;
     for _ in 0..1000 {
         if store.ready().await.is_err() {

@@ -91,7 +91,7 @@ async fn a_database_that_may_not_be_written_to() {
     server.does(&format!("alter database {name} set default_transaction_read_only = on")).await;
     let error = refusal(&url).await;
     assert!(matches!(error, ServerError::Unsuitable(_)), "{error:?}");
-    says(&error, &["read-only"]);
+    says(&error, &["read-only", &format!("alter database {name} set default_transaction_read_only = off")]);
     server.does(&format!("alter database {name} reset default_transaction_read_only")).await;
     replica(&url).await.ready().await.unwrap();
 
@@ -101,6 +101,26 @@ async fn a_database_that_may_not_be_written_to() {
     let error = refusal(&url.replace("tester:s3cret%2F%40%3A%3F", "guest:guest")).await;
     assert!(matches!(error, ServerError::Unsuitable(_)), "{error:?}");
     says(&error, &["guest must be allowed", "alter database"]);
+}
+
+#[tokio::test]
+async fn a_database_with_somebody_elses_tables() {
+    let url = shared().database().await;
+    run(&url, "create table runs (place text); insert into runs values ('Oslo')").await;
+    let error = refusal(&url).await;
+    assert!(matches!(error, ServerError::Unsuitable(_)), "{error:?}");
+    says(&error, &["has a table runs", "not chainrule's", "a database of its own"]);
+    assert!(!error.to_string().contains("try again"), "{error}");
+    run(
+        &url,
+        "do $$ begin assert (select string_agg(relname, ' ') from pg_class where relnamespace = 'public'::regnamespace)
+            = 'runs'; assert (select place from runs) = 'Oslo'; end $$",
+    )
+    .await;
+    // One of another name is in nobody's way.
+    run(&url, "alter table runs rename to journeys").await;
+    replica(&url).await.close().await;
+    replica(&url).await.ready().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
