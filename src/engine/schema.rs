@@ -55,6 +55,8 @@ schemas! {
     Variances: array(NonNegative::schema(), 1, Limits::default().units);
     /// `[rows][columns]`: rows of one length, at least one of each.
     Matrix: array(Row::schema(), 1, Limits::default().examples);
+    /// `[rows][columns]`: rows of one length, as many as a dataset may have.
+    DatasetMatrix: array(Row::schema(), 1, Limits::default().dataset_rows);
     /// One number for each unit of a layer, or one for each example of the batch.
     Vector: array(Number::schema(), 1, Limits::default().examples.max(Limits::default().units));
     /// One number for each example of the batch.

@@ -68,15 +68,15 @@ codes! {
         "The detail says at which line and column reading stopped. JSON has no comments, no trailing commas, no NaN, \
          and double quotes alone.",
     MalformedCsv "malformed_csv" BAD_REQUEST "The body is not a table of numbers."
-        "The body says that it is CSV, and a line of it cannot be read: it has more or fewer fields than the header, or a \
-         field that is no number."
-        "The detail names line and column, both counted from 1. The first line names the columns; a column of labels is \
-         named in one_hot, and everything else is numbers.",
+        "The body says that it is CSV, and a line of it cannot be read: it has more or fewer fields than the header, a \
+         quote that is not closed or stands where none may, or a field that is no number."
+        "Each of the errors, the first 20 at the most, names line and column, both counted from 1. The first line names \
+         the columns, with commas between; a column of labels is named in one_hot, and everything else is numbers.",
     MalformedNpz "malformed_npz" BAD_REQUEST "The body is no npz file that can be read here."
-        "The body says that it is an npz file, and is none, or lacks the arrays inputs and targets, or has them in a type \
-         or an order that is not read here."
+        "The body says that it is an npz file, and is none, or is damaged, or lacks the arrays inputs and targets, or has \
+         them in a type that is not read here, or has numbers in them that are not finite or that no double is."
         "Write it with numpy.savez(file, inputs=…, targets=…): two arrays of two dimensions, of float64, float32 or \
-         integers.",
+         integers up to 2^53. Each of the errors, the first 20 at the most, points at a number, as /inputs/ROW/COLUMN.",
     WrongType "wrong_type" BAD_REQUEST "A value is of another type than the field or parameter takes."
         "Where one type stands, another is needed: a text in the place of a number, null in the place of a value, an \
          array in the place of an object."
@@ -108,8 +108,10 @@ codes! {
         "A part of the path is not UTF-8 once its percent signs are resolved."
         "Encode the name's UTF-8 bytes, or better use a name that needs no percent signs.",
     InvalidQuery "invalid_query" BAD_REQUEST "The query cannot be read."
-        "What stands behind the question mark is not UTF-8 once its percent signs are resolved."
-        "Encode the UTF-8 bytes of names and values; most clients do so by themselves.",
+        "What stands behind the question mark is not UTF-8 once its percent signs are resolved, or a list of columns in \
+         it has quotes that are not closed or stand where none may."
+        "Encode the UTF-8 bytes of names and values; most clients do so by themselves. A column whose name has a comma \
+         stands in quotes, as in the table.",
     InvalidBody "invalid_body" BAD_REQUEST "The body could not be received."
         "The connection broke, or the body's framing was wrong, before all of the body was here."
         "Send the request again; if it happens again, look at what stands between the client and the server.",
@@ -185,7 +187,8 @@ codes! {
          copy of its store, please report it.",
     BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is larger than this server takes."
         "The body has more bytes than one request may have."
-        "Send fewer rows at a time, or weights layer by layer. GET /v1/info tells the limits.",
+        "Send fewer rows at a time, or weights layer by layer; a dataset, which is one body, as an npz file, which mostly \
+         is smaller than text. GET /v1/info tells the limits.",
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE
         "The body is in a form that this path does not take."
         "The content type says that the body is not JSON, or the body is compressed."

@@ -7,8 +7,8 @@ use crate::engine::model::{BatchError, LayerFault, ModelError};
 use crate::engine::pass::PassError;
 use crate::engine::state::ReplaceError;
 use crate::engine::tensor::WireName;
-use crate::exchange::csv::CsvError;
-use crate::exchange::npz::NpzError;
+use crate::exchange::csv::{CsvError, CsvFault};
+use crate::exchange::npz::{NpzError, NpzFault};
 use crate::insight::NoSuchExample;
 use crate::insight::blame::BlameError;
 use crate::insight::chain::ChainError;
@@ -324,22 +324,37 @@ impl From<GradeError> for Problem {
 
 impl From<CsvError> for Problem {
     fn from(error: CsvError) -> Self {
+        let text = error.to_string();
         let code = match error {
             CsvError::Dataset(error) => return error.into(),
+            CsvError::Faults(faults) => {
+                let fault = |fault: CsvFault| {
+                    let column = fault.column.map(|column| column as u64);
+                    Fault::in_table(fault.line, column, Code::MalformedCsv, fault.to_string())
+                };
+                return faults.into_iter().map(fault).collect::<Vec<_>>().into();
+            }
             CsvError::UnknownColumn { .. } => Code::UnknownColumn,
             CsvError::NamedTwice { .. } | CsvError::NoInputs => Code::ConflictingFields,
-            _ => Code::MalformedCsv,
+            CsvError::Empty | CsvError::NoRows => Code::MalformedCsv,
         };
-        Self::new(code, error.to_string())
+        Self::new(code, text)
     }
 }
 
 impl From<NpzError> for Problem {
     fn from(error: NpzError) -> Self {
-        let code = match error {
-            NpzError::Dataset(error) => return error.into(),
-            _ => Code::MalformedNpz,
-        };
-        Self::new(code, error.to_string())
+        match error {
+            NpzError::Dataset(error) => error.into(),
+            NpzError::Numbers(faults) => {
+                let fault = |NpzFault { name, index: [row, column], text }| {
+                    Fault::new(format!("/{name}/{row}/{column}"), Code::MalformedNpz, text)
+                };
+                faults.into_iter().map(fault).collect::<Vec<_>>().into()
+            }
+            NpzError::NoArchive(_) | NpzError::Missing { .. } | NpzError::Array { .. } => {
+                Self::new(Code::MalformedNpz, error.to_string())
+            }
+        }
     }
 }
