@@ -16,10 +16,10 @@ use crate::engine::name::LayerName;
 
 /// The first names of a list, for a refusal that says what there is.
 pub fn names(names: &[LayerName]) -> String {
+    const SHOWN: usize = 20;
     if names.is_empty() {
         return "none".to_owned();
     }
-    const SHOWN: usize = 20;
     let mut shown: Vec<&str> = names.iter().take(SHOWN).map(LayerName::as_str).collect();
     let more = names.len().saturating_sub(SHOWN);
     let rest = format!("{more} more");

@@ -126,10 +126,10 @@ pub struct SplitView {
 /// Mean and deviation of each input over the training rows.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ScalingView {
-    /// Σ x/n, `[inputs]`
+    /// Σ x/n, and of an input that never changes its one value, `[inputs]`
     #[schema(value_type = schema::Row)]
     mean: Vec<f64>,
-    /// √(Σ (x − mean)²/n), and 1 for an input that never changes, `[inputs]`
+    /// √(Σ (x − mean)²/n), and 1 for an input that never changes or whose deviation a double rounds to 0, `[inputs]`
     #[schema(value_type = schema::Row)]
     std: Vec<f64>,
 }
