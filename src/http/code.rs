@@ -272,9 +272,10 @@ codes! {
         "The loss takes logarithms of what it reads, so targets, and for binary cross-entropy outputs too, lie \
          between 0 and 1. One does not."
         "Give targets between 0 and 1; let the last layer end in sigmoid or softmax.",
-    NonFinite "non_finite" UNPROCESSABLE_ENTITY "A number overflowed or is undefined; nothing was changed."
+    NonFinite "non_finite" UNPROCESSABLE_ENTITY "A number overflowed or is undefined."
         "A sum, product or function passed the largest double, or has no value. The field non_finite names the first \
-         such number and what it was computed from. The session is as it was."
+         such number and what it was computed from. Nothing is changed by such a step: the session is as it was before it, \
+         and a training run stops at the last step that was good."
         "Mostly the learning rate or the inputs are too large: lower the one, scale the other, or start with smaller \
          weights.",
     Underflow "underflow" UNPROCESSABLE_ENTITY "A number is too small for a double to hold all its digits."

@@ -177,7 +177,8 @@ impl Training {
     fn view(&self, session: &Session) -> View {
         let Status { state, progress, pace, ended } = self.status.borrow().clone();
         let progress = progress.map(|progress| (*progress).clone());
-        let step = progress.as_ref().map_or_else(|| session.live().step(), |progress| progress.step);
+        let told = progress.as_ref().map(|progress| progress.step).or(ended.as_ref().map(|ended| ended.step));
+        let step = told.unwrap_or_else(|| session.live().step());
         View { plan: self.plan.clone(), state, step, progress, pace, ended }
     }
 }

@@ -74,7 +74,7 @@ pub struct TrainBody {
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     until: Option<UntilBody>,
-    /// Evaluations without a better test loss after which it ends
+    /// Evaluations without a better test loss after which it ends; one whose test loss overflows is not counted
     #[schema(value_type = schema::RunLength, required = false)]
     #[serde(default, deserialize_with = "given_whole")]
     patience: Option<u64>,

@@ -51,7 +51,13 @@ pub struct ProgressView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schema::Share, required = false)]
     accuracy: Option<f64>,
-    /// The mean loss over all training rows at the last evaluation, where they were evaluated
+    /// The step after which the rows were evaluated last: train_loss, train_accuracy, test_loss and test_accuracy tell of
+    /// it, and not of a later step
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Count, required = false)]
+    evaluated_at: Option<u64>,
+    /// The mean loss over all training rows at the last evaluation: where `until` looks at them, and when a run is
+    /// done; left out where a row of theirs overflows
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schema::Number, required = false)]
     train_loss: Option<f64>,
@@ -59,7 +65,8 @@ pub struct ProgressView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schema::Share, required = false)]
     train_accuracy: Option<f64>,
-    /// The mean loss over the test rows at the last evaluation
+    /// The mean loss over the test rows at the last evaluation; left out where a row of theirs overflows, for then it is
+    /// no number
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schema::Number, required = false)]
     test_loss: Option<f64>,
@@ -220,3 +227,5 @@ async fn problem(session: &Session, view: &View) -> Result<Option<Problem>, Prob
         _ => return Ok(None),
     }))
 }
+            evaluated_at: progress.evaluated,
+            evaluated_at: None,
