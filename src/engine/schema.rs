@@ -111,6 +111,8 @@ schemas! {
     ColumnName: text(1, TEXT_CHARACTERS);
     /// SHA-256 of all parameters and of what the optimizer remembers, in hexadecimal.
     StateHash: text(64, 64).pattern(Some("^[0-9a-f]{64}$"));
+    /// What tells one training run from every other, in hexadecimal.
+    RunId: text(32, 32).pattern(Some("^[0-9a-f]{32}$"));
     /// An RFC 6901 pointer; empty for the whole.
     Pointer: text(0, TEXT_CHARACTERS);
     /// A text for people.

@@ -146,8 +146,10 @@ codes! {
         "The path names a dataset that is not built in, and that nobody has put here or that was deleted."
         "GET /v1/datasets lists what there is; PUT /v1/datasets/{name} makes one.",
     TrainingNotFound "training_not_found" NOT_FOUND "The session has no training run, or not that one."
-        "Either the session was never trained, or the run that was asked for is followed by another one."
-        "POST /v1/sessions/{name}/train begins one; GET /v1/sessions/{name}/steps lists the steps of every run.",
+        "The session was never trained, or the run that was asked for is followed by another one, or the step that was \
+         asked for was not made by a run."
+        "POST /v1/sessions/{name}/train begins one; GET /v1/sessions/{name}/steps lists the steps of every run, and \
+         /v1/sessions/{name}/train?step=N tells of the run that made one.",
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "This path does not answer to that method."
         "The path exists, and answers to other methods than this one."
         "The header Allow of the answer lists them.",
@@ -173,6 +175,11 @@ codes! {
          passes and insights go on."
         "Wait for its end (GET /v1/sessions/{name}/train tells how far it is), or end it with DELETE \
          /v1/sessions/{name}/train.",
+    TrainingOver "training_over" CONFLICT "The session's latest training run has ended."
+        "The run is done, cancelled or failed, and there is nothing of it to go on with: resume is for one that nobody is \
+         at work on before its end."
+        "POST /v1/sessions/{name}/train with a dataset begins a new run, from where the session stands; GET on the same \
+         path tells how the latest one ended.",
     IdempotencyKeyBusy "idempotency_key_busy" CONFLICT
         "The first request with this Idempotency-Key is still at work."
         "A request with the same key came before and is not answered yet."
@@ -207,7 +214,8 @@ codes! {
         "The detail gives the limit; GET /v1/info tells all of them.",
     BatchTooSmall "batch_too_small" UNPROCESSABLE_ENTITY "The batch has too few examples for its own statistics."
         "Batch normalization in training takes mean and variance over the batch, and one example has no variance."
-        "Send at least two examples, or ask with \"mode\": \"eval\", which takes the running statistics.",
+        "Send at least two examples. forward, backward and step can be asked with \"mode\": \"eval\", which takes the running \
+         statistics; a training run cannot, and needs another batch_size or more training rows.",
     BatchTooLarge "batch_too_large" UNPROCESSABLE_ENTITY "The batch is larger than this server takes."
         "The batch has more rows than one request may have."
         "Send it in several requests; the detail gives the limit.",

@@ -129,7 +129,10 @@ impl From<SessionError> for Problem {
             SessionError::Replay(error) => error.into(),
             SessionError::Train(error) => error.into(),
             SessionError::Training { .. } => Self::new(Code::Training, error.to_string()),
-            SessionError::NoTraining { .. } => Self::new(Code::TrainingNotFound, error.to_string()),
+            SessionError::NoTraining { .. } | SessionError::NotTrained { .. } => {
+                Self::new(Code::TrainingNotFound, error.to_string())
+            }
+            SessionError::TrainingOver { .. } => Self::new(Code::TrainingOver, error.to_string()),
             SessionError::NoStep { .. } => Self::new(Code::StepNotFound, error.to_string()),
             SessionError::Answered => Self::new(Code::IdempotencyKeyBusy, error.to_string()),
             SessionError::Crowded => Self::new(Code::Overloaded, error.to_string()),
@@ -195,7 +198,9 @@ impl From<TrainError> for Problem {
         let text = error.to_string();
         let (pointer, code) = match error {
             TrainError::Data(error) => return error.into(),
+            TrainError::Unfit(error) => ("/dataset".to_owned(), Self::from(error).code()),
             TrainError::Dataset(error) => return error.into(),
+            TrainError::OneRow { .. } => (String::new(), Code::BatchTooSmall),
             TrainError::TooManySteps { field, .. } => (format!("/{field}"), Code::WorkTooLarge),
             TrainError::LastBatchOfOne { .. } => ("/batch_size".to_owned(), Code::BatchTooSmall),
             TrainError::Scaling { .. } => ("/standardize".to_owned(), Code::NonFinite),

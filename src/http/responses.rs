@@ -120,8 +120,9 @@ refusals! {
     Rewind: NO_QUERY, SESSION, BODY, TERMS, &[MissingField, UnknownStep];
     Fork: NO_QUERY, SESSION, BODY, TERMS, &[NameInUse, UnknownStep];
     Diff: FORM_QUERY, SESSION, &[StepNotFound, StepSealed, NetworksDiffer, NonFinite];
-    Train: NO_QUERY, SESSION, BODY, TERMS, &[UnknownValue, MissingField, InvalidName, ConflictingFields, UnknownDataset, WrongShape, MissingData, BatchTooSmall, NotAProbability, DatasetTooLarge, WorkTooLarge, NonFinite, Training, TrainingNotFound];
-    ShowTraining: NO_QUERY, SESSION, &[TrainingNotFound, NonFinite];
+    Train: NO_QUERY, ACCEPT, SESSION, BODY, TERMS, &[UnknownValue, MissingField, InvalidName, ConflictingFields, UnknownDataset, WrongShape, MissingData, BatchTooSmall, NotAProbability, DatasetTooLarge, WorkTooLarge, NonFinite, Training, TrainingOver, TrainingNotFound];
+    ShowTraining: SESSION, &[UnknownField, DuplicateField, InvalidQuery, WrongType, NumberOutOfRange, TrainingNotFound, NonFinite, StepNotFound, StepSealed];
+    CancelTraining: NO_QUERY, SESSION, &[TrainingNotFound, NonFinite];
     Listen: NO_QUERY, SESSION, &[InvalidHeader, StepNotFound];
     ListDatasets: STORE, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidName, InvalidQuery];
     ShowDataset: NAMED, ACCEPT, STORE, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidQuery, ConflictingFields, DatasetNotFound, AnswerTooLarge];

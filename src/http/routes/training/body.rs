@@ -86,7 +86,8 @@ pub struct TrainBody {
     #[schema(value_type = schema::RunLength, required = false)]
     #[serde(default, deserialize_with = "given_whole")]
     progress_every: Option<u64>,
-    /// Goes on with the latest run, where nobody is at work on it; stands alone
+    /// Goes on with the latest run, where nobody is at work on it; stands alone. Refused where a server is at work on it,
+    /// and where it has ended
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     resume: Option<bool>,

@@ -3,11 +3,12 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::engine::dataset::split::Parted;
 use crate::engine::name::LayerName;
 use crate::engine::schema;
 use crate::http::code::Code;
 use crate::http::problem::Problem;
-use crate::session::{Evaluation, Pace, Progress, Reason, RunState, Session, View, hexadecimal};
+use crate::session::{CourseSpec, Evaluation, Pace, Progress, Reason, RunState, Session, View, hexadecimal};
 
 /// A training run as it stands.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -32,6 +33,35 @@ pub struct TrainView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     problem: Option<Box<Problem>>,
+}
+
+/// The run that made a step, as the session's log has it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RunOfStep {
+    /// What tells the run from every other
+    #[schema(value_type = schema::RunId)]
+    run: String,
+    /// The session's step before the run's first one
+    #[schema(value_type = schema::Count)]
+    from: u64,
+    /// The step that was asked for
+    #[schema(value_type = schema::Count)]
+    step: u64,
+    /// The rows it learns from
+    dataset: CourseView,
+}
+
+/// A run.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "it describes what is written elsewhere")]
+pub enum TrainAnswer {
+    /// The latest one, as it stands
+    #[schema(title = "The latest run")]
+    Latest(TrainView),
+    /// The one that made a step
+    #[schema(title = "The run of a step")]
+    OfStep(RunOfStep),
 }
 
 /// How far a training run is.
@@ -144,16 +174,7 @@ pub struct ScalingView {
 impl TrainView {
     /// A run as it stands, with what it learns from and what stopped it.
     pub async fn of(session: &Session, view: View) -> Result<Self, Problem> {
-        let course = &view.plan.course;
-        let parted = session.parted(&view.plan).await?;
-        let split = SplitView {
-            train: parted.train.rows() as u64,
-            test: parted.test.as_ref().map_or(0, |test| test.rows() as u64),
-            seed: course.split().seed,
-        };
-        let standardized = parted.scaling.clone().map(|scaling| ScalingView { mean: scaling.mean, std: scaling.std });
-        let batch_size = course.batch_size.min(split.train);
-        let dataset = CourseView { hash: hexadecimal(course.hash()), split, batch_size, standardized };
+        let dataset = CourseView::of(&view.plan.course, &*session.parted(&view.plan).await?);
         let problem = problem(session, &view).await?.map(Box::new);
         let progress = match &view.progress {
             Some(progress) => ProgressView { step: view.step, ..ProgressView::of(progress, view.pace) },
@@ -174,6 +195,28 @@ impl TrainView {
     }
 }
 
+impl RunOfStep {
+    /// Of a step that a run has made.
+    pub async fn of(session: &Session, step: u64) -> Result<Self, Problem> {
+        let (train, parted) = session.run_of(step).await?;
+        let run = const_hex::encode(train.run.0);
+        Ok(Self { run, from: train.from, step, dataset: CourseView::of(&train.course, &parted) })
+    }
+}
+
+impl CourseView {
+    fn of(course: &CourseSpec, parted: &Parted) -> Self {
+        let split = SplitView {
+            train: parted.train.rows() as u64,
+            test: parted.test.as_ref().map_or(0, |test| test.rows() as u64),
+            seed: course.split().seed,
+        };
+        let standardized = parted.scaling.clone().map(|scaling| ScalingView { mean: scaling.mean, std: scaling.std });
+        let batch_size = course.batch_size.min(split.train);
+        Self { hash: hexadecimal(course.hash()), split, batch_size, standardized }
+    }
+}
+
 impl ProgressView {
     /// How far it is, and how fast where that is known.
     pub fn of(progress: &Progress, pace: Option<Pace>) -> Self {
@@ -185,6 +228,7 @@ impl ProgressView {
             epoch: progress.epoch,
             loss: Some(progress.loss),
             accuracy: progress.accuracy,
+            evaluated_at: progress.evaluated,
             train_loss: loss(progress.train),
             train_accuracy: accuracy(progress.train),
             test_loss: loss(progress.test),
@@ -201,6 +245,7 @@ impl ProgressView {
             epoch: 0,
             loss: None,
             accuracy: None,
+            evaluated_at: None,
             train_loss: None,
             train_accuracy: None,
             test_loss: None,
@@ -227,5 +272,3 @@ async fn problem(session: &Session, view: &View) -> Result<Option<Problem>, Prob
         _ => return Ok(None),
     }))
 }
-            evaluated_at: progress.evaluated,
-            evaluated_at: None,
