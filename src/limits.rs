@@ -160,8 +160,14 @@ pub const NESTING: usize = 8;
 /// The largest seed: 2^53 − 1, the largest integer that every JSON client reads back unchanged.
 pub const SEED_MAX: u64 = (1 << 53) - 1;
 
+/// Bytes of the name of a dataset's column, or of a label, which names one: longer than any that people read.
+pub const COLUMN_NAME_BYTES: usize = 256;
+
 /// Problems named in one refusal; the first ones help, the thousandth does not.
 pub const FAULTS_NAMED: usize = 20;
+
+/// Characters of one value of a client's that a refusal quotes: enough to know it again.
+pub const QUOTED_CHARACTERS: usize = 80;
 
 /// Characters of a text in a refusal: what a client sent is quoted, but not all of it.
 pub const TEXT_CHARACTERS: usize = 4_096;

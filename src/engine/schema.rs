@@ -55,6 +55,8 @@ schemas! {
     Variances: array(NonNegative::schema(), 1, Limits::default().units);
     /// `[rows][columns]`: rows of one length, at least one of each.
     Matrix: array(Row::schema(), 1, Limits::default().examples);
+    /// `[rows][columns]`: rows of one length, as many as a dataset may have.
+    DatasetMatrix: array(Row::schema(), 1, Limits::default().dataset_rows);
     /// One number for each unit of a layer, or one for each example of the batch.
     Vector: array(Number::schema(), 1, Limits::default().examples.max(Limits::default().units));
     /// One number for each example of the batch.
@@ -109,6 +111,8 @@ schemas! {
     ColumnName: text(1, TEXT_CHARACTERS);
     /// SHA-256 of all parameters and of what the optimizer remembers, in hexadecimal.
     StateHash: text(64, 64).pattern(Some("^[0-9a-f]{64}$"));
+    /// What tells one training run from every other, in hexadecimal.
+    RunId: text(32, 32).pattern(Some("^[0-9a-f]{32}$"));
     /// An RFC 6901 pointer; empty for the whole.
     Pointer: text(0, TEXT_CHARACTERS);
     /// A text for people.

@@ -68,15 +68,15 @@ codes! {
         "The detail says at which line and column reading stopped. JSON has no comments, no trailing commas, no NaN, \
          and double quotes alone.",
     MalformedCsv "malformed_csv" BAD_REQUEST "The body is not a table of numbers."
-        "The body says that it is CSV, and a line of it cannot be read: it has more or fewer fields than the header, or a \
-         field that is no number."
-        "The detail names line and column, both counted from 1. The first line names the columns; a column of labels is \
-         named in one_hot, and everything else is numbers.",
+        "The body says that it is CSV, and a line of it cannot be read: it has more or fewer fields than the header, a \
+         quote that is not closed or stands where none may, or a field that is no number."
+        "Each of the errors, the first 20 at the most, names line and column, both counted from 1. The first line names \
+         the columns, with commas between; a column of labels is named in one_hot, and everything else is numbers.",
     MalformedNpz "malformed_npz" BAD_REQUEST "The body is no npz file that can be read here."
-        "The body says that it is an npz file, and is none, or lacks the arrays inputs and targets, or has them in a type \
-         or an order that is not read here."
+        "The body says that it is an npz file, and is none, or is damaged, or lacks the arrays inputs and targets, or has \
+         them in a type that is not read here, or has numbers in them that are not finite or that no double is."
         "Write it with numpy.savez(file, inputs=…, targets=…): two arrays of two dimensions, of float64, float32 or \
-         integers.",
+         integers up to 2^53. Each of the errors, the first 20 at the most, points at a number, as /inputs/ROW/COLUMN.",
     WrongType "wrong_type" BAD_REQUEST "A value is of another type than the field or parameter takes."
         "Where one type stands, another is needed: a text in the place of a number, null in the place of a value, an \
          array in the place of an object."
@@ -108,8 +108,10 @@ codes! {
         "A part of the path is not UTF-8 once its percent signs are resolved."
         "Encode the name's UTF-8 bytes, or better use a name that needs no percent signs.",
     InvalidQuery "invalid_query" BAD_REQUEST "The query cannot be read."
-        "What stands behind the question mark is not UTF-8 once its percent signs are resolved."
-        "Encode the UTF-8 bytes of names and values; most clients do so by themselves.",
+        "What stands behind the question mark is not UTF-8 once its percent signs are resolved, or a list of columns in \
+         it has quotes that are not closed or stand where none may."
+        "Encode the UTF-8 bytes of names and values; most clients do so by themselves. A column whose name has a comma \
+         stands in quotes, as in the table.",
     InvalidBody "invalid_body" BAD_REQUEST "The body could not be received."
         "The connection broke, or the body's framing was wrong, before all of the body was here."
         "Send the request again; if it happens again, look at what stands between the client and the server.",
@@ -144,8 +146,10 @@ codes! {
         "The path names a dataset that is not built in, and that nobody has put here or that was deleted."
         "GET /v1/datasets lists what there is; PUT /v1/datasets/{name} makes one.",
     TrainingNotFound "training_not_found" NOT_FOUND "The session has no training run, or not that one."
-        "Either the session was never trained, or the run that was asked for is followed by another one."
-        "POST /v1/sessions/{name}/train begins one; GET /v1/sessions/{name}/steps lists the steps of every run.",
+        "The session was never trained, or the run that was asked for is followed by another one, or the step that was \
+         asked for was not made by a run."
+        "POST /v1/sessions/{name}/train begins one; GET /v1/sessions/{name}/steps lists the steps of every run, and \
+         /v1/sessions/{name}/train?step=N tells of the run that made one.",
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "This path does not answer to that method."
         "The path exists, and answers to other methods than this one."
         "The header Allow of the answer lists them.",
@@ -173,6 +177,11 @@ codes! {
          passes and insights go on."
         "Wait for its end (GET /v1/sessions/{name}/train tells how far it is), or end it with DELETE \
          /v1/sessions/{name}/train.",
+    TrainingOver "training_over" CONFLICT "The session's latest training run has ended."
+        "The run is done, cancelled or failed, and there is nothing of it to go on with: resume is for one that nobody is \
+         at work on before its end."
+        "POST /v1/sessions/{name}/train with a dataset begins a new run, from where the session stands; GET on the same \
+         path tells how the latest one ended.",
     IdempotencyKeyBusy "idempotency_key_busy" CONFLICT
         "The first request with this Idempotency-Key is still at work."
         "A request with the same key came before and is not answered yet."
@@ -188,7 +197,8 @@ codes! {
          copy of its store, please report it.",
     BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is larger than this server takes."
         "The body has more bytes than one request may have."
-        "Send fewer rows at a time, or weights layer by layer. GET /v1/info tells the limits.",
+        "Send fewer rows at a time, or weights layer by layer; a dataset, which is one body, as an npz file, which mostly \
+         is smaller than text. GET /v1/info tells the limits.",
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE
         "The body is in a form that this path does not take."
         "The content type says that the body is not JSON, or the body is compressed."
@@ -207,7 +217,8 @@ codes! {
         "The detail gives the limit; GET /v1/info tells all of them.",
     BatchTooSmall "batch_too_small" UNPROCESSABLE_ENTITY "The batch has too few examples for its own statistics."
         "Batch normalization in training takes mean and variance over the batch, and one example has no variance."
-        "Send at least two examples, or ask with \"mode\": \"eval\", which takes the running statistics.",
+        "Send at least two examples. forward, backward and step can be asked with \"mode\": \"eval\", which takes the running \
+         statistics; a training run cannot, and needs another batch_size or more training rows.",
     BatchTooLarge "batch_too_large" UNPROCESSABLE_ENTITY "The batch is larger than this server takes."
         "The batch has more rows than one request may have."
         "Send it in several requests; the detail gives the limit.",
@@ -272,9 +283,10 @@ codes! {
         "The loss takes logarithms of what it reads, so targets, and for binary cross-entropy outputs too, lie \
          between 0 and 1. One does not."
         "Give targets between 0 and 1; let the last layer end in sigmoid or softmax.",
-    NonFinite "non_finite" UNPROCESSABLE_ENTITY "A number overflowed or is undefined; nothing was changed."
+    NonFinite "non_finite" UNPROCESSABLE_ENTITY "A number overflowed or is undefined."
         "A sum, product or function passed the largest double, or has no value. The field non_finite names the first \
-         such number and what it was computed from. The session is as it was."
+         such number and what it was computed from. Nothing is changed by such a step: the session is as it was before it, \
+         and a training run stops at the last step that was good."
         "Mostly the learning rate or the inputs are too large: lower the one, scale the other, or start with smaller \
          weights.",
     Underflow "underflow" UNPROCESSABLE_ENTITY "A number is too small for a double to hold all its digits."

@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use serde::de::{self, Unexpected};
 
 use super::code::Code;
+use crate::limits::QUOTED_CHARACTERS;
 
 /// One of serde's complaints, with the code it stands for.
 #[derive(Debug)]
@@ -96,10 +97,9 @@ fn shown(got: &Unexpected<'_>) -> String {
 
 /// A text from a client, in quotes and not longer than a line.
 pub fn quoted(text: &str) -> String {
-    if text.chars().count() > 80 {
-        format!("{:?}…", text.chars().take(80).collect::<String>())
-    } else {
-        format!("{text:?}")
+    match text.char_indices().nth(QUOTED_CHARACTERS) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
     }
 }
 

@@ -6,8 +6,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::body::{essence, parse};
 use super::code::Code;
+use super::complaint::quoted;
 use super::problem::Problem;
-use super::rows::Rows;
+use super::rows::{ManyRows, Rows};
 use super::strict::objects;
 use crate::engine::dataset::{Columns, Dataset};
 use crate::engine::schema;
@@ -20,7 +21,8 @@ use crate::limits::Limits;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ColumnsQuery {
-    /// CSV: the columns that are targets, with commas between; the last one if this and one_hot are left out
+    /// CSV: the columns that are targets, with commas between, one whose name has a comma in quotes as in the table; the
+    /// last one if this and one_hot are left out
     #[param(inline, value_type = schema::Prose, required = false)]
     pub targets: Option<String>,
     /// CSV: a column of labels; each label becomes a target that is 1 in its rows and 0 elsewhere
@@ -33,8 +35,10 @@ pub struct ColumnsQuery {
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct DatasetRows {
     /// x, `[examples][inputs]`
+    #[schema(value_type = ManyRows)]
     inputs: Rows,
     /// y, `[examples][targets]`
+    #[schema(value_type = ManyRows)]
     targets: Rows,
 }
 
@@ -44,6 +48,8 @@ objects!(DatasetRows);
 pub enum Form {
     /// Rows as JSON
     Json,
+    /// The same, for nothing says that they are anything else
+    Unsaid,
     /// A table, with its targets
     Csv(Targets),
     /// NumPy's arrays inputs and targets
@@ -55,28 +61,34 @@ impl Form {
     pub fn of(headers: &HeaderMap, columns: &ColumnsQuery) -> Result<Self, Problem> {
         let ColumnsQuery { targets, one_hot } = columns;
         let given = headers.get(header::CONTENT_TYPE).map(|value| essence(value.to_str().unwrap_or_default()));
-        let named = given.unwrap_or("application/json").to_ascii_lowercase();
-        let form = match named.as_str() {
-            "text/csv" => {
+        let named = given.map(str::to_ascii_lowercase);
+        let form = match named.as_deref() {
+            Some("text/csv") => {
                 return match (targets, one_hot) {
                     (Some(_), Some(_)) => {
                         let detail =
                             "in the query targets and one_hot both say which columns are targets; leave one out";
                         Err(Problem::new(Code::ConflictingFields, detail))
                     }
-                    (Some(list), None) => {
-                        Ok(Self::Csv(Targets::Named(list.split(',').map(|name| name.trim().to_owned()).collect())))
-                    }
+                    (Some(list), None) => match csv::names(list) {
+                        Ok(columns) => Ok(Self::Csv(Targets::Named(columns))),
+                        Err(fault) => {
+                            let detail = format!("the query's targets: {}", fault.what);
+                            Err(Problem::new(Code::InvalidQuery, detail))
+                        }
+                    },
                     (None, Some(name)) => Ok(Self::Csv(Targets::OneHot(name.trim().to_owned()))),
                     (None, None) => Ok(Self::Csv(Targets::Last)),
                 };
             }
-            "application/json" => Self::Json,
-            "application/octet-stream" | "application/zip" | "application/x-npz" => Self::Npz,
-            other => {
+            None => Self::Unsaid,
+            Some("application/json") => Self::Json,
+            Some("application/octet-stream" | "application/zip" | "application/x-npz") => Self::Npz,
+            Some(other) => {
                 let detail = format!(
-                    "the body is {other:?}, and this path takes text/csv, application/json, and npz files as \
-                     application/octet-stream"
+                    "the body is {}, and this path takes text/csv, application/json, and npz files as \
+                     application/octet-stream",
+                    quoted(other)
                 );
                 return Err(Problem::new(Code::UnsupportedMediaType, detail));
             }
@@ -93,12 +105,25 @@ impl Form {
         match self {
             Self::Csv(targets) => csv::read(bytes, targets, limits).map_err(Problem::from),
             Self::Npz => npz::read(bytes, limits).map_err(Problem::from),
-            Self::Json => {
-                let DatasetRows { inputs, targets } = parse(bytes)?;
+            Self::Json | Self::Unsaid => {
+                let DatasetRows { inputs, targets } = parse(bytes).map_err(|problem| self.hinted(problem))?;
                 let (inputs, targets) = (inputs.into_batch("/inputs")?, targets.into_batch("/targets")?);
                 let columns = Columns::numbered(inputs.columns(), targets.columns());
                 Ok(Dataset::new(inputs, targets, columns, vec![], limits)?)
             }
         }
+    }
+
+    /// A refusal of what is no JSON and was not said to be any.
+    fn hinted(&self, problem: Problem) -> Problem {
+        if !matches!(self, Self::Unsaid) || problem.code() != Code::MalformedJson {
+            return problem;
+        }
+        let detail = format!(
+            "{}; a body without a Content-Type is taken as JSON, so send a table with Content-Type: text/csv, and an npz \
+             file with application/octet-stream",
+            problem.detail()
+        );
+        problem.with_detail(detail)
     }
 }

@@ -64,18 +64,11 @@ impl Format {
         }
     }
 
-    /// Whether a media range names this form's type, and how closely: 3 by its name, 2 by its kind, 1 as anything.
+    /// Whether a media range names this form's type, and how closely.
     fn fits(self, range: &str) -> u8 {
         let same = |text: &str| range.eq_ignore_ascii_case(text);
-        let (kind, _) = self.media_type().split_once('/').unwrap_or_default();
-        if same(self.media_type()) || self == Self::Latex && (same("application/x-tex") || same("application/x-latex"))
-        {
-            3
-        } else if same(&format!("{kind}/*")) {
-            2
-        } else {
-            u8::from(same("*/*"))
-        }
+        let other_name = self == Self::Latex && (same("application/x-tex") || same("application/x-latex"));
+        if other_name { 3 } else { closeness(self.media_type(), range) }
     }
 }
 
@@ -95,7 +88,6 @@ pub fn read<'de, D: Deserializer<'de>>(from: D, offered: &'static [&'static str]
 
 /// The form of an answer that comes in some, the first of which is the one that programs expect.
 pub fn negotiate(asked: Option<Format>, headers: &HeaderMap, offered: &[Format]) -> Result<Format, Problem> {
-    let first = offered.first().copied().unwrap_or_default();
     let refused = |what: String| {
         let forms = offered.iter().map(|form| format!("format={} ({})", form.as_str(), form.media_type()));
         let detail = format!("{what}; there is {}", forms.collect::<Vec<_>>().join(", "));
@@ -107,6 +99,23 @@ pub fn negotiate(asked: Option<Format>, headers: &HeaderMap, offered: &[Format])
         }
         return refused(format!("this is not answered as {}", asked.as_str()));
     }
+    match heaviest(headers, offered, Format::fits) {
+        Some(form) => Ok(form),
+        None => refused("Accept names nothing that this can be answered as".into()),
+    }
+}
+
+/// The media type of an answer that comes in some, the first of which is the one that programs expect, where `Accept`
+/// alone chooses.
+pub fn negotiate_type(headers: &HeaderMap, offered: &[&'static str]) -> Result<&'static str, Problem> {
+    heaviest(headers, offered, closeness).ok_or_else(|| {
+        let detail = format!("Accept names nothing that this can be answered as; there is {}", offered.join(", "));
+        Problem::new(Code::NotAcceptable, detail)
+    })
+}
+
+/// Which of some forms `Accept` gives most weight, the first of equals; the first of all where it says nothing.
+fn heaviest<T: Copy>(headers: &HeaderMap, offered: &[T], fits: impl Fn(T, &str) -> u8) -> Option<T> {
     let ranges: Vec<(String, u16)> = headers
         .get_all(header::ACCEPT)
         .iter()
@@ -115,17 +124,28 @@ pub fn negotiate(asked: Option<Format>, headers: &HeaderMap, offered: &[Format])
         .filter_map(range)
         .collect();
     if ranges.is_empty() {
-        return Ok(first);
+        return offered.first().copied();
     }
     // The weight of a form is that of the range that names it most closely.
-    let weight = |form: &Format| {
-        let closest = ranges.iter().filter(|(range, _)| form.fits(range) > 0).max_by_key(|(range, _)| form.fits(range));
+    let weight = |form: T| {
+        let closest =
+            ranges.iter().filter(|(range, _)| fits(form, range) > 0).max_by_key(|(range, _)| fits(form, range));
         closest.map_or(0, |(_, weight)| *weight)
     };
-    let heaviest = offered.iter().map(weight).max().unwrap_or(0);
-    match offered.iter().find(|form| heaviest > 0 && weight(form) == heaviest) {
-        Some(form) => Ok(*form),
-        None => refused("Accept names nothing that this can be answered as".into()),
+    let heaviest = offered.iter().map(|form| weight(*form)).max().unwrap_or(0);
+    offered.iter().copied().find(|form| heaviest > 0 && weight(*form) == heaviest)
+}
+
+/// How closely a media range names a media type: 3 by its name, 2 by its kind, 1 as anything, 0 not at all.
+fn closeness(media_type: &str, range: &str) -> u8 {
+    let same = |text: &str| range.eq_ignore_ascii_case(text);
+    let (kind, _) = media_type.split_once('/').unwrap_or_default();
+    if same(media_type) {
+        3
+    } else if same(&format!("{kind}/*")) {
+        2
+    } else {
+        u8::from(same("*/*"))
     }
 }
 

@@ -45,7 +45,7 @@ pub struct Problem {
 /// One wrong place in a request.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Fault {
-    /// Where, as an RFC 6901 pointer into the body; empty for the whole
+    /// Where, as an RFC 6901 pointer into the body, or into the arrays of an npz file; empty for the whole
     #[schema(value_type = schema::Pointer)]
     pub pointer: String,
     /// The stable code
@@ -53,12 +53,26 @@ pub struct Fault {
     /// What is wrong there
     #[schema(value_type = schema::Prose)]
     pub detail: String,
+    /// Of CSV, which no pointer leads into: the line, counted from 1
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Ordinal, required = false)]
+    pub line: Option<u64>,
+    /// Of CSV: the column, counted from 1
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Ordinal, required = false)]
+    pub column: Option<u64>,
 }
 
 impl Fault {
     /// A fault at a pointer.
     pub fn new(pointer: impl Into<String>, code: Code, detail: impl Into<String>) -> Self {
-        Self { pointer: shortened(pointer.into()), code, detail: shortened(detail.into()) }
+        let (pointer, detail) = (shortened(pointer.into()), shortened(detail.into()));
+        Self { pointer, code, detail, line: None, column: None }
+    }
+
+    /// A fault of a table, at a line and a column of it.
+    pub fn in_table(line: u64, column: Option<u64>, code: Code, detail: impl Into<String>) -> Self {
+        Self { line: Some(line), column, ..Self::new("", code, detail) }
     }
 }
 
@@ -84,6 +98,11 @@ impl Problem {
     /// The stable code.
     pub fn code(&self) -> Code {
         self.code
+    }
+
+    /// What is wrong.
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// As it is written.

@@ -7,8 +7,8 @@ use crate::engine::model::{BatchError, LayerFault, ModelError};
 use crate::engine::pass::PassError;
 use crate::engine::state::ReplaceError;
 use crate::engine::tensor::WireName;
-use crate::exchange::csv::CsvError;
-use crate::exchange::npz::NpzError;
+use crate::exchange::csv::{CsvError, CsvFault};
+use crate::exchange::npz::{NpzError, NpzFault};
 use crate::insight::NoSuchExample;
 use crate::insight::blame::BlameError;
 use crate::insight::chain::ChainError;
@@ -129,7 +129,10 @@ impl From<SessionError> for Problem {
             SessionError::Replay(error) => error.into(),
             SessionError::Train(error) => error.into(),
             SessionError::Training { .. } => Self::new(Code::Training, error.to_string()),
-            SessionError::NoTraining { .. } => Self::new(Code::TrainingNotFound, error.to_string()),
+            SessionError::NoTraining { .. } | SessionError::NotTrained { .. } => {
+                Self::new(Code::TrainingNotFound, error.to_string())
+            }
+            SessionError::TrainingOver { .. } => Self::new(Code::TrainingOver, error.to_string()),
             SessionError::NoStep { .. } => Self::new(Code::StepNotFound, error.to_string()),
             SessionError::Answered => Self::new(Code::IdempotencyKeyBusy, error.to_string()),
             SessionError::Crowded => Self::new(Code::Overloaded, error.to_string()),
@@ -195,7 +198,9 @@ impl From<TrainError> for Problem {
         let text = error.to_string();
         let (pointer, code) = match error {
             TrainError::Data(error) => return error.into(),
+            TrainError::Unfit(error) => ("/dataset".to_owned(), Self::from(error).code()),
             TrainError::Dataset(error) => return error.into(),
+            TrainError::OneRow { .. } => (String::new(), Code::BatchTooSmall),
             TrainError::TooManySteps { field, .. } => (format!("/{field}"), Code::WorkTooLarge),
             TrainError::LastBatchOfOne { .. } => ("/batch_size".to_owned(), Code::BatchTooSmall),
             TrainError::Scaling { .. } => ("/standardize".to_owned(), Code::NonFinite),
@@ -324,22 +329,37 @@ impl From<GradeError> for Problem {
 
 impl From<CsvError> for Problem {
     fn from(error: CsvError) -> Self {
+        let text = error.to_string();
         let code = match error {
             CsvError::Dataset(error) => return error.into(),
+            CsvError::Faults(faults) => {
+                let fault = |fault: CsvFault| {
+                    let column = fault.column.map(|column| column as u64);
+                    Fault::in_table(fault.line, column, Code::MalformedCsv, fault.to_string())
+                };
+                return faults.into_iter().map(fault).collect::<Vec<_>>().into();
+            }
             CsvError::UnknownColumn { .. } => Code::UnknownColumn,
             CsvError::NamedTwice { .. } | CsvError::NoInputs => Code::ConflictingFields,
-            _ => Code::MalformedCsv,
+            CsvError::Empty | CsvError::NoRows => Code::MalformedCsv,
         };
-        Self::new(code, error.to_string())
+        Self::new(code, text)
     }
 }
 
 impl From<NpzError> for Problem {
     fn from(error: NpzError) -> Self {
-        let code = match error {
-            NpzError::Dataset(error) => return error.into(),
-            _ => Code::MalformedNpz,
-        };
-        Self::new(code, error.to_string())
+        match error {
+            NpzError::Dataset(error) => error.into(),
+            NpzError::Numbers(faults) => {
+                let fault = |NpzFault { name, index: [row, column], text }| {
+                    Fault::new(format!("/{name}/{row}/{column}"), Code::MalformedNpz, text)
+                };
+                faults.into_iter().map(fault).collect::<Vec<_>>().into()
+            }
+            NpzError::NoArchive(_) | NpzError::Missing { .. } | NpzError::Array { .. } => {
+                Self::new(Code::MalformedNpz, error.to_string())
+            }
+        }
     }
 }

@@ -23,6 +23,8 @@ const FORM_QUERY: &[Code] = &[
     ConflictingFields,
     NotAcceptable,
 ];
+/// A path whose forms Accept alone chooses from.
+const ACCEPT: &[Code] = &[NotAcceptable];
 /// A path whose answer may be a picture of one layer.
 const DRAWN: &[Code] = &[InvalidName, UnknownLayer];
 /// A path with a session's name.
@@ -118,13 +120,14 @@ refusals! {
     Rewind: NO_QUERY, SESSION, BODY, TERMS, &[MissingField, UnknownStep];
     Fork: NO_QUERY, SESSION, BODY, TERMS, &[NameInUse, UnknownStep];
     Diff: FORM_QUERY, SESSION, &[StepNotFound, StepSealed, NetworksDiffer, NonFinite];
-    Train: NO_QUERY, SESSION, BODY, TERMS, &[UnknownValue, MissingField, InvalidName, ConflictingFields, UnknownDataset, WrongShape, MissingData, BatchTooSmall, NotAProbability, DatasetTooLarge, WorkTooLarge, NonFinite, Training, TrainingNotFound];
-    ShowTraining: NO_QUERY, SESSION, &[TrainingNotFound, NonFinite];
+    Train: NO_QUERY, ACCEPT, SESSION, BODY, TERMS, &[UnknownValue, MissingField, InvalidName, ConflictingFields, UnknownDataset, WrongShape, MissingData, BatchTooSmall, NotAProbability, DatasetTooLarge, WorkTooLarge, NonFinite, Training, TrainingOver, TrainingNotFound];
+    ShowTraining: SESSION, &[UnknownField, DuplicateField, InvalidQuery, WrongType, NumberOutOfRange, TrainingNotFound, NonFinite, StepNotFound, StepSealed];
+    CancelTraining: NO_QUERY, SESSION, &[TrainingNotFound, NonFinite];
     Listen: NO_QUERY, SESSION, &[InvalidHeader, StepNotFound];
     ListDatasets: STORE, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidName, InvalidQuery];
-    ShowDataset: NAMED, STORE, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidQuery, ConflictingFields, DatasetNotFound, AnswerTooLarge];
+    ShowDataset: NAMED, ACCEPT, STORE, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidQuery, ConflictingFields, DatasetNotFound, AnswerTooLarge];
     PutDataset: NAMED, BODY, STORE, &[InvalidQuery, MalformedCsv, MalformedNpz, MissingField, ConflictingFields, UnknownColumn, WrongShape, DatasetTooLarge, DatasetExists, DatasetBuiltIn, InvalidHeader, IdempotencyKeyBusy, IdempotencyKeyReused, StoreFull];
-    DeleteDataset: NO_QUERY, NAMED, STORE, &[DatasetNotFound, DatasetBuiltIn, InvalidHeader, IdempotencyKeyBusy, IdempotencyKeyReused, StoreFull, SessionNotFound];
+    DeleteDataset: NO_QUERY, NAMED, STORE, &[DatasetNotFound, DatasetBuiltIn, InvalidHeader, IdempotencyKeyBusy, IdempotencyKeyReused, StoreFull];
     ReadWeights: NO_QUERY, SESSION;
     ReadLayerWeights: NO_QUERY, SESSION, &[LayerNotFound];
     ReplaceWeights: NO_QUERY, SESSION, BODY, WEIGHTS, TERMS;

@@ -205,6 +205,21 @@ impl PartialSchema for Rows {
 
 impl ToSchema for Rows {}
 
+/// How rows are described that may be as many as a dataset has.
+pub struct ManyRows;
+
+impl PartialSchema for ManyRows {
+    fn schema() -> RefOr<Schema> {
+        OneOfBuilder::new()
+            .description(Some("Rows of a dataset, `[examples][units]`; a single flat row is taken as one example."))
+            .item(schema::Row::schema())
+            .item(schema::DatasetMatrix::schema())
+            .into()
+    }
+}
+
+impl ToSchema for ManyRows {}
+
 /// Whether a layer has biases, or their values.
 #[derive(Debug)]
 pub enum BiasBody {

@@ -75,6 +75,9 @@ pub struct Progress {
     pub train: Option<Evaluation>,
     /// The test rows at the last evaluation
     pub test: Option<Evaluation>,
+    /// The session's step at the last evaluation
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluated: Option<u64>,
     /// √(Σ g²) of each layer at this step, from the inputs up
     pub gradient_norms: Vec<(LayerName, f64)>,
 }

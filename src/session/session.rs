@@ -103,8 +103,14 @@ pub enum SessionError {
     Train(#[from] TrainError),
     #[error("session {session} is being trained; wait for the end, or end it with DELETE /v1/sessions/{session}/train")]
     Training { session: SessionName },
-    #[error("session {session} was never trained, as far as this store knows")]
+    #[error(
+        "session {session} was never trained, as far as this store knows; GET /v1/sessions/{session}/train?step=N tells of the run that made a step"
+    )]
     NoTraining { session: SessionName },
+    #[error("the latest run of session {session} has ended at step {step}, and there is nothing to go on with")]
+    TrainingOver { session: SessionName, step: u64 },
+    #[error("step {step} of session {session} was not made by a training run")]
+    NotTrained { session: SessionName, step: u64 },
     #[error("session {session} has no step {step}; it has 0 to {last}")]
     NoStep { session: SessionName, step: u64, last: u64 },
     /// The same request was answered by another server while this one worked on it.

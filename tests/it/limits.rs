@@ -1,10 +1,12 @@
 //! Every limit from both sides: what lies just inside is done, what lies just outside is refused with the limit's
 //! value before anything of that size is allocated or computed.
 
-use chainrule::limits::Limits;
+use chainrule::limits::{FAULTS_NAMED, Limits};
+use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use crate::api::Api;
+use crate::api::{Api, send};
 
 fn network(inputs: u64, units: &[u64]) -> String {
     let layers: Vec<_> = units.iter().map(|units| json!({"kind": "dense", "units": units, "bias": false})).collect();
@@ -248,6 +250,47 @@ async fn a_page_has_a_largest_size() {
     let api = Api::start().await;
     api.get("/v1/sessions?limit=1000").await.expect(200);
     api.get("/v1/sessions?limit=1001").await.problem(400, "number_out_of_range");
+}
+
+#[tokio::test]
+async fn a_dataset_has_a_largest_size() {
+    let limits = Limits { units: 4, dataset_rows: 3, dataset_numbers: 9, ..Limits::default() };
+    let api = Api::with(limits).await;
+    let put = async |name: &str, query: &str, table: &str| {
+        let request = api.request(Method::PUT, &format!("/v1/datasets/{name}{query}"));
+        send(request.header(CONTENT_TYPE, "text/csv").body(table.to_owned())).await
+    };
+    for (name, query, fits, beyond) in [
+        ("columns", "", "a,b,c,d\n1,2,3,4\n", "a,b,c,d,e\n1,2,3,4,5\n"),
+        ("rows", "", "a,b\n1,2\n3,4\n5,6\n", "a,b\n1,2\n3,4\n5,6\n7,8\n"),
+        ("numbers", "", "a,b,c\n1,2,3\n4,5,6\n7,8,9\n", "a,b,c,d\n1,2,3,4\n5,6,7,8\n1,2,3,4\n"),
+        ("labels", "?one_hot=b", "a,b\n1,x\n2,y\n3,y\n", "a,b\n1,x\n2,y\n3,z\n"),
+    ] {
+        put(name, query, fits).await.expect(201);
+        put(&format!("{name}-more"), query, beyond).await.problem(422, "dataset_too_large");
+    }
+    // A line with more fields than any table may have is counted to its end, and what is wrong with it stays few.
+    let commas = format!("a,b\n1{}\n", ",\"1\"2".repeat(100_000));
+    let problem = put("commas", "", &commas).await.problem(400, "malformed_csv");
+    assert_eq!(problem["errors"].as_array().unwrap().len(), FAULTS_NAMED, "{problem}");
+    let problem = put("commas", "", &commas.replace("\"1\"2", "")).await.problem(400, "malformed_csv");
+    assert!(problem["detail"].as_str().unwrap().contains("this line has 100001 fields"), "{problem}");
+    // Bad places come before sizes: whoever mends them sees the other then.
+    let problem = put("both", "", "a,b\n1,x\n3,4\n5,6\n7,8\n9,y\n").await.problem(400, "malformed_csv");
+    assert_eq!(problem["errors"].as_array().unwrap().len(), 1, "{problem}");
+}
+
+#[tokio::test]
+async fn a_dataset_that_is_too_large_for_a_body_is_told_how_to_be_smaller() {
+    let api = Api::with(Limits { body_bytes: 100, ..Limits::default() }).await;
+    let body = |size: usize| format!("{:<size$}", r#"{"inputs": [[1]], "targets": [[1]]}"#);
+    api.put("/v1/datasets/whole", body(100)).await.expect(201);
+    let problem = api.put("/v1/datasets/more", body(101)).await.problem(413, "body_too_large");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("at most 100 bytes") && detail.contains("npz") && !detail.contains("at a time"),
+        "{detail}"
+    );
 }
 
 #[tokio::test]

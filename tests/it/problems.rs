@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::api::Api;
 
 /// Clients decide by these: a code is never taken away and never changes its status.
-const CODES: [(&str, u16); 65] = [
+const CODES: [(&str, u16); 66] = [
     ("malformed_json", 400),
     ("malformed_csv", 400),
     ("malformed_npz", 400),
@@ -37,6 +37,7 @@ const CODES: [(&str, u16); 65] = [
     ("dataset_exists", 409),
     ("dataset_built_in", 409),
     ("training", 409),
+    ("training_over", 409),
     ("idempotency_key_busy", 409),
     ("stale_state", 412),
     ("history_lost", 412),

@@ -106,6 +106,10 @@ def standardized(rows: list[list[float]], of: list[list[float]]) -> tuple[list[l
     count = float(len(of))
     mean, std = [], []
     for column in zip(*of, strict=True):
+        if all(value == column[0] for value in column):
+            mean.append(column[0])
+            std.append(1.0)
+            continue
         total = 0.0
         for value in column:
             total += value

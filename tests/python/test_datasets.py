@@ -5,7 +5,9 @@ import gzip
 import importlib.metadata
 import io
 import struct
+import zipfile
 from hashlib import sha256
+from urllib.parse import quote
 
 import numpy
 import pytest
@@ -165,13 +167,25 @@ def test_targets_are_the_columns_that_are_named_or_the_last(server):
 WRONG_TABLES = [
     (b"", "", 400, "malformed_csv", "no lines"),
     (b"a,b\n", "", 400, "malformed_csv", "at least one row"),
-    (b"a,b\n1,2\n3\n", "", 400, "malformed_csv", "line 3 has 1 fields and the header has 2"),
-    (b"a,b\n1,2\n3,4,5\n", "", 400, "malformed_csv", "line 3 has 3 fields"),
+    (b"a,b\n1,2\n3\n", "", 400, "malformed_csv", "line 3, column 2 (b): this line has 1 fields and the header has 2"),
+    (b"a,b\n1,2\n3,4,5\n", "", 400, "malformed_csv", "line 3, column 3: this line has 3 fields"),
     (b"a,b\n1,2\n3,four\n", "", 400, "malformed_csv", 'line 3, column 2 (b): "four" is no number'),
     (b"a,b\n1,2\n\n\n,4\n", "", 400, "malformed_csv", "line 5, column 1 (a): a number is missing"),
     (b"a,b\n1,NaN\n", "", 400, "malformed_csv", "line 2, column 2 (b): NaN is no finite double"),
     (b"a,b\n1,1e999\n", "", 400, "malformed_csv", "1e999 is no finite double"),
-    (b"a,b\n1,2\n3,\xff\n", "", 400, "malformed_csv", "line 3 is not UTF-8"),
+    (b"a,b\n1,2\n3,\xff\n", "", 400, "malformed_csv", "line 3, column 2 (b): the field is not UTF-8"),
+    (b"a,\xff\n1,2\n", "", 400, "malformed_csv", "line 1, column 2: the field is not UTF-8"),
+    (b'x,y,t\n1,"2"3,3\n', "", 400, "malformed_csv", "line 2, column 2 (y): something follows the closing quote"),
+    (b'x,y,t\n1,2"3,3\n', "", 400, "malformed_csv", "line 2, column 2 (y): a quote stands in a field"),
+    (b'x,y,t\n1,"2,3\n4,5,6\n', "", 400, "malformed_csv", "line 2, column 2 (y): a quote is opened here and never closed"),
+    (b'x,"y\n1,2\n', "", 400, "malformed_csv", "line 1, column 2: a quote is opened here and never closed"),
+    (b'x,y,t\n1,"\n2",a\n', "", 400, "malformed_csv", "line 3, column 3 (t)"),
+    (b"x;y;t\n1;2;3\n", "", 400, "malformed_csv", "with semicolons in it; commas part columns"),
+    (b"x\ty\n1\t2\n", "", 400, "malformed_csv", "with tabs in it; commas part columns"),
+    (b"a,a,\n1,2,3\n", "", 400, "malformed_csv", "line 1, column 2"),
+    (b"height,t\n1,height\n", "?one_hot=t", 400, "malformed_csv", 'line 2, column 2 (t): the label "height" names a column'),
+    (b"a,b\n1,2\n", "?targets=%22b", 400, "invalid_query", "a quote is opened here and never closed"),
+    (b"a,b\n1,2\n", "?targets=", 422, "unknown_column", 'no column ""'),
     (b"a,a\n1,2\n", "", 400, "malformed_csv", 'line 1, column 2: the name "a" is that of column 1 too'),
     (b"a,\n1,2\n", "", 400, "malformed_csv", "line 1, column 2: a column needs a name"),
     (b"1.0,2.0\n3,4\n", "", 400, "malformed_csv", "the first line names the columns"),
@@ -191,6 +205,115 @@ def test_a_wrong_table_is_named_by_line_and_column(server, table, query, status,
     assert (answer.status_code, problem["code"]) == (status, code), problem
     assert text in problem["detail"], problem
     assert server.get("/v1/datasets/wrong", status=404)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_table_is_read_as_pythons_own_reader_reads_it(server, end):
+    lines = ['"a, ""1""",b,t', "", '"1.5", 2 ,yes', ' "-3" ,4e2,"no, ""not"""', "", f'5,"6","{end}two lines{end}"', "7,8,yes"]
+    table = end.join(lines)
+    name = f"own-{len(end)}-{ord(end[0])}"
+    answer = put(server, name, table.encode(), "text/csv", "?one_hot=t")
+    assert answer.status_code == 201, answer.text
+    rows = csv.reader(io.StringIO(table, newline=""), skipinitialspace=True)
+    head, *rows = [[field.strip() for field in row] for row in rows if row]
+    found = shown(server, name)
+    assert found["columns"]["inputs"] == head[:2]
+    assert found["classes"] == sorted({row[2] for row in rows})
+    assert found["inputs"] == [[float(value) for value in row[:2]] for row in rows]
+    assert [found["classes"][row.index(1.0)] for row in found["targets"]] == [row[2] for row in rows]
+
+
+def test_a_column_with_a_comma_in_its_name_can_be_a_target(server):
+    table = b'x,"a,b","say ""c"""\n1,2,3\n'
+    answer = put(server, "comma", table, "text/csv", "?targets=" + quote('"say ""c""", "a,b"'))
+    assert answer.status_code == 201, answer.text
+    found = shown(server, "comma")
+    assert (found["columns"]["targets"], found["targets"]) == (['say "c"', "a,b"], [[3.0, 2.0]])
+    # Without quotes it is two names.
+    problem = put(server, "comma-2", table, "text/csv", "?targets=a,b").json()
+    assert (problem["code"], 'no column "a"' in problem["detail"]) == ("unknown_column", True), problem
+
+
+def bad_places(answer: requests.Response) -> list[tuple[int, int]]:
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (400, "malformed_csv"), problem
+    assert problem["detail"] == problem["errors"][0]["detail"]
+    assert {fault["pointer"] for fault in problem["errors"]} == {""}
+    for fault in problem["errors"]:
+        assert fault["detail"].startswith(f"line {fault['line']}, column {fault['column']}"), fault
+    return [(fault["line"], fault["column"]) for fault in problem["errors"]]
+
+
+def test_all_bad_places_of_a_table_are_named(server):
+    table = b'a,b,c\n1,two,three\n\n4,5\n6,"7"8,9\n1,2,3\n1,2,3,4\n'
+    assert bad_places(put(server, "many", table, "text/csv")) == [(2, 2), (2, 3), (4, 3), (5, 2), (7, 4)]
+    assert bad_places(put(server, "many", b"a,a,,b\n1,2,3,4\n", "text/csv")) == [(1, 2), (1, 3)]
+
+
+@pytest.mark.parametrize("bad", [19, 20, 21, 1000])
+def test_twenty_bad_places_are_named_at_the_most(server, bad):
+    table = "a,b\n" + "1,2\n" * 5 + "1,x\n" * bad
+    found = bad_places(put(server, "more", table.encode(), "text/csv"))
+    assert found == [(7 + row, 2) for row in range(min(bad, 20))]
+    rows = numpy.full((bad, 2), 1.0)
+    rows[:, 1] = numpy.inf
+    problem = put(server, "more", saved(inputs=rows, targets=rows[:, 0]), "application/octet-stream").json()
+    assert problem["code"] == "malformed_npz"
+    assert [fault["pointer"] for fault in problem["errors"]] == [f"/inputs/{row}/1" for row in range(min(bad, 20))]
+
+
+def test_what_is_quoted_of_a_field_is_cut(server):
+    for length, cut in ((80, False), (81, True), (500_000, True)):
+        detail = put(server, "long", f"a,b\n1,{'z' * length}\n".encode(), "text/csv").json()["detail"]
+        assert ("z" * min(length, 80) in detail, "z" * 81 in detail, "…" in detail) == (True, False, cut)
+        assert len(detail) < 200
+
+
+def test_names_of_columns_and_labels_have_a_largest_length(server):
+    for length, status in ((256, 201), (257, 400)):
+        name = "n" * length
+        assert put(server, f"head-{length}", f"{name},b\n1,2\n".encode(), "text/csv").status_code == status
+        answer = put(server, f"label-{length}", f"a,b\n1,{name}\n".encode(), "text/csv", "?one_hot=b")
+        assert answer.status_code == status, answer.text
+    # So what the service writes it reads again.
+    table = requests.get(f"{server.base_url}/v1/datasets/label-256", headers={"accept": "text/csv"}, timeout=60).content
+    assert put(server, "label-again", table, "text/csv").status_code == 201
+
+
+def test_a_table_without_its_type_is_told_of_it(server):
+    url = f"{server.base_url}/v1/datasets/untyped"
+    problem = requests.put(url, data=b"a,b\n1,2\n", timeout=60).json()
+    assert (problem["code"], "Content-Type: text/csv" in problem["detail"]) == ("malformed_json", True), problem
+    problem = put(server, "untyped", b"a,b\n1,2\n", "application/json").json()
+    assert (problem["code"], "Content-Type" in problem["detail"]) == ("malformed_json", False), problem
+    assert requests.put(url, data=b'{"inputs": [[1]], "targets": [[2]]}', timeout=60).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("accept", "found"),
+    [
+        ("text/csv", "text/csv"),
+        ("text/csv;q=0, */*", "application/json"),
+        ("text/csv;q=0", None),
+        ("application/json;q=0.9, text/csv;q=0.1", "application/json"),
+        ("application/json;q=0.1, text/csv;q=0.9", "text/csv"),
+        ("text/*", "text/csv"),
+        ("*/*", "application/json"),
+        ("image/png", None),
+    ],
+)
+def test_the_form_is_the_one_that_accept_weighs_most(server, accept, found):
+    answer = requests.get(f"{server.base_url}/v1/datasets/xor", headers={"accept": accept}, timeout=60)
+    assert answer.status_code == (406 if found is None else 200), answer.text
+    assert answer.headers["content-type"].split(";")[0] == (found or "application/problem+json")
+
+
+def test_a_dataset_may_have_more_rows_than_a_batch(server):
+    rows = 70_000
+    server.put("/v1/datasets/tall", {"inputs": [[0.0]] * rows, "targets": [[1.0]] * rows}, status=201)
+    document = server.get("/openapi.json", status=200)["components"]["schemas"]
+    inputs = document["DatasetRows"]["properties"]["inputs"]["$ref"].rsplit("/", 1)[1]
+    assert document[inputs]["oneOf"][1]["maxItems"] == 1_000_000
 
 
 @pytest.mark.parametrize("kind", ["float64", "float32", ">f8", "int64", "int32", "int16", "int8", "uint64", "uint8", "bool"])
@@ -217,6 +340,72 @@ def saved(**arrays) -> bytes:
     return file.getvalue()
 
 
+def flipped(body: bytes, at: int) -> bytes:
+    return body[:at] + bytes([body[at] ^ 0xFF]) + body[at + 1 :]
+
+
+def plainly_saved(**arrays) -> bytes:
+    file = io.BytesIO()
+    numpy.savez(file, **arrays)
+    return file.getvalue()
+
+
+def with_surplus(surplus: bytes) -> bytes:
+    member, archive = io.BytesIO(), io.BytesIO()
+    numpy.save(member, numpy.ones((3, 2)))
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("inputs.npy", member.getvalue() + surplus)
+        packed.writestr("targets.npy", member.getvalue())
+    return archive.getvalue()
+
+
+def test_every_damaged_number_of_a_file_is_noticed(server):
+    rows = numpy.array([[1.0, 2.0], [4.0, 5.0]])
+    body = plainly_saved(inputs=rows, targets=numpy.array([[3.0], [6.0]]))
+    places = [body.index(struct.pack("<d", value)) + byte for value in (2.0, 5.0, 6.0) for byte in range(8)]
+    for at in [200, *places]:
+        answer = put(server, "damaged", flipped(body, at), "application/octet-stream")
+        assert (answer.status_code, answer.json()["code"]) == (400, "malformed_npz"), (at, answer.text)
+    assert put(server, "damaged", body, "application/octet-stream").status_code == 201
+    assert shown(server, "damaged")["inputs"] == rows.tolist()
+
+
+@pytest.mark.parametrize("surplus", [1, 3_000_000])
+def test_bytes_behind_an_array_are_refused(server, surplus):
+    answer = put(server, "surplus", with_surplus(bytes(surplus)), "application/octet-stream")
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_npz"), answer.text
+    assert "behind it" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "exact"),
+    [
+        ("int64", 2**53, True),
+        ("int64", 2**53 + 1, False),
+        ("int64", -(2**53) - 1, False),
+        ("int64", 2**62, True),
+        ("int64", 2**62 + 1, False),
+        ("int64", 2**63 - 1, False),
+        ("int64", -(2**63), True),
+        ("uint64", 2**64 - 1, False),
+        ("uint64", 2**63, True),
+    ],
+)
+def test_a_whole_number_that_no_double_is_is_refused_at_its_place(server, kind, value, exact):
+    inputs = numpy.zeros((3, 2), kind, order="F")
+    inputs[1, 0] = value
+    name = f"whole-{abs(value)}-{'n' if value < 0 else 'p'}"
+    answer = put(server, name, saved(inputs=inputs, targets=numpy.ones(3)), "application/octet-stream")
+    if exact:
+        assert answer.status_code == 201, answer.text
+        assert shown(server, name)["inputs"][1][0] == float(value)
+        return
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (400, "malformed_npz"), problem
+    assert [fault["pointer"] for fault in problem["errors"]] == ["/inputs/1/0"]
+    assert str(value) in problem["detail"]
+
+
 def wrong_files():
     rows = numpy.ones((3, 2))
     yield b"PK nothing", 400, "malformed_npz", "no npz file"
@@ -238,8 +427,6 @@ def bomb() -> bytes:
         file, {"descr": "<f8", "fortran_order": False, "shape": (1_000_000, 1_000)}
     )
     archive = io.BytesIO()
-    import zipfile
-
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("inputs.npy", file.getvalue() + bytes(10_000_000))
         packed.writestr("targets.npy", file.getvalue())

@@ -512,7 +512,7 @@ WRONG = [
     ({"steps": 1, "dataset": "xor", "inputs": [[1, 2]]}, 422, "conflicting_fields", "/inputs"),
     ({"steps": 1, "dataset": None, "inputs": [[1, 2]]}, 400, "wrong_type", "/dataset"),
     ({"steps": 1, "dataset": None}, 400, "wrong_type", "/dataset"),
-    ({"steps": 1, "dataset": "iris"}, 422, "wrong_shape", "/inputs"),
+    ({"steps": 1, "dataset": "iris"}, 422, "wrong_shape", "/dataset"),
     ({"steps": 1, "split": {"test": 1}}, 400, "number_out_of_range", "/split/test"),
     ({"steps": 1, "split": {"test": -0.1}}, 400, "number_out_of_range", "/split/test"),
     ({"steps": 1, "shuffle": False, "seed": 1}, 422, "conflicting_fields", "/seed"),

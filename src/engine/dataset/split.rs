@@ -40,9 +40,9 @@ pub struct Part {
 /// Mean and deviation of each input over the training rows: a standardized input is (x − mean)/std.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scaling {
-    /// Σ x/n, summed in the order of the rows, `[inputs]`
+    /// Σ x/n, summed in the order of the rows; of an input that never changes its one value, `[inputs]`
     pub mean: Vec<f64>,
-    /// √(Σ (x − mean)²/n); 1 for an input that never changes, `[inputs]`
+    /// √(Σ (x − mean)²/n); 1 for an input that never changes, and where a double rounds that to 0, `[inputs]`
     pub std: Vec<f64>,
 }
 
@@ -119,8 +119,15 @@ impl Scaling {
     fn of(inputs: &Matrix) -> Self {
         let n = inputs.rows() as f64;
         let column = |column: usize| inputs.iter_rows().map(move |row| row[column]);
-        let mean: Vec<f64> = (0..inputs.columns()).map(|at| sum(column(at)) / n).collect();
+        // Whether it changes is told by its values: a mean that is rounded is none of them.
+        let only = |at: usize| column(at).next().filter(|first| column(at).all(|x| x == *first));
+        let only: Vec<Option<f64>> = (0..inputs.columns()).map(only).collect();
+        let mean = |at: usize| only[at].unwrap_or_else(|| sum(column(at)) / n);
+        let mean: Vec<f64> = (0..inputs.columns()).map(mean).collect();
         let deviation = |at: usize| {
+            if only[at].is_some() {
+                return 1.0;
+            }
             let squares = column(at).map(|x| (x - mean[at]) * (x - mean[at]));
             let std = sqrt(sum(squares) / n);
             if std == 0.0 { 1.0 } else { std }

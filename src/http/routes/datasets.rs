@@ -15,11 +15,12 @@ use crate::engine::dataset::split::Split;
 use crate::engine::schema;
 use crate::exchange::csv;
 use crate::http::App;
-use crate::http::body::{essence, receive_any};
+use crate::http::body::receive_any;
 use crate::http::code::Code;
 use crate::http::conditions::Conditions;
 use crate::http::dataset_body::{ColumnsQuery, DatasetRows, Form};
 use crate::http::extract::{Path, dataset_name};
+use crate::http::format::negotiate_type;
 use crate::http::json;
 use crate::http::problem::{Fault, Problem};
 use crate::http::query::Query;
@@ -194,6 +195,7 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let name = dataset_name(&name)?;
+    let csv = negotiate_type(&headers, &["application/json", "text/csv"])? == "text/csv";
     let DatasetQuery { seed, examples, noise, rows, offset, limit } = query;
     let draws = [("seed", seed.is_some()), ("examples", examples.is_some()), ("noise", noise.is_some())];
     let draw = into_draw(&app, "", seed, examples, noise).map_err(|fault| of_query(&fault))?;
@@ -207,8 +209,6 @@ pub async fn show(
         let detail = format!("the query's {field}: the dataset {name} is not drawn, so this would be without effect");
         return Err(Problem::new(Code::ConflictingFields, detail));
     }
-    let csv = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let csv = csv.flat_map(|value| value.split(',')).any(|one| essence(one).eq_ignore_ascii_case("text/csv"));
     let first = usize::try_from(offset.unwrap_or(0)).unwrap_or(usize::MAX);
     let numbers = match (csv, rows.unwrap_or(false)) {
         (true, _) => found.dataset.numbers(),
@@ -256,7 +256,7 @@ pub async fn put(
     let name = dataset_name(&name)?;
     let (head, body) = request.into_parts();
     let form = Form::of(&head.headers, &columns)?;
-    let received = receive_any(&head.headers, body, &app).await?;
+    let received = receive_any(&head.headers, body, &app).await.map_err(|problem| whole(&app, problem))?;
     let conditions = Conditions::read(&head.method, &head.uri, &head.headers, &received.bytes)?;
     let length = Length::of(received.bytes.len() as u64, app.limits().inline_answer_bytes);
     let limits = app.limits().clone();
@@ -329,6 +329,19 @@ impl DatasetView {
             next: (window.is_some() && range.end < rows).then_some(range.end as u64),
         }
     }
+}
+
+/// A refusal of a body that is too large: a dataset cannot come row by row.
+fn whole(app: &App, problem: Problem) -> Problem {
+    if problem.code() != Code::BodyTooLarge {
+        return problem;
+    }
+    let detail = format!(
+        "a body has at most {} bytes, and a dataset is one body; an npz file (numpy.savez_compressed) is mostly smaller \
+         than text, float32 or small integers smaller still",
+        app.limits().body_bytes
+    );
+    problem.with_detail(detail)
 }
 
 /// A fault whose place is a parameter of the query.

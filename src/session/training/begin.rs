@@ -130,7 +130,10 @@ fn prepare(subject: &Subject, request: &TrainRequest, limits: &Limits) -> Result
     let dataset = data(subject, &request.data, limits)?;
     let by_default = if matches!(request.data, TrainData::Dataset(_)) { Split::DEFAULT } else { Split::NONE };
     let split = request.split.unwrap_or(by_default);
-    check_columns(subject, &dataset, limits).map_err(TrainError::Data)?;
+    check_columns(subject, &dataset, limits).map_err(|error| match request.data {
+        TrainData::Dataset(_) => TrainError::Unfit(error),
+        TrainData::Rows(..) | TrainData::Own => TrainError::Data(error),
+    })?;
     let parted = Arc::new(split.part(&dataset, request.standardize));
     if let Some(scaling) = &parted.scaling {
         let finite = |column: &usize| scaling.mean[*column].is_finite() && scaling.std[*column].is_finite();
@@ -166,7 +169,12 @@ fn prepare(subject: &Subject, request: &TrainRequest, limits: &Limits) -> Result
     let normalization =
         subject.model().all_layers().into_iter().find(|named| named.layer.kind() == LayerKind::BatchNorm);
     if let Some(named) = normalization.filter(|_| meets_one) {
-        return Err(TrainError::LastBatchOfOne { layer: named.name.clone(), rows, batch }.into());
+        let layer = named.name.clone();
+        return Err(match rows {
+            1 => TrainError::OneRow { layer },
+            rows => TrainError::LastBatchOfOne { layer, rows, batch },
+        }
+        .into());
     }
     subject.check_cost(batch, Extent::Step, limits).map_err(|error| match error {
         SubjectError::TooMuchWork { .. } | SubjectError::TooManyNumbers { .. } => {

@@ -8,7 +8,8 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::cbor::from_cbor;
-use super::super::course::{Progress, RunId};
+use super::super::condition::StateTag;
+use super::super::course::{Progress, RunId, TrainCommand};
 use super::super::record::Command;
 use super::super::session::{Session, SessionError};
 use super::task::change;
@@ -122,18 +123,54 @@ impl Session {
         }
     }
 
-    /// Goes on with a run that nobody is at work on. One that somebody is at work on goes on in any case.
-    pub async fn resume(self: &Arc<Self>) -> Result<View, SessionError> {
+    /// Goes on with the latest run, where nobody is at work on it.
+    pub async fn resume(self: &Arc<Self>) -> Result<(), SessionError> {
         let services = &self.services;
-        if services.trainings.of(self.log.id).is_none()
-            && let Some(run) = services.store.run(self.log.id, services.machine.now()).await?
-            && run.open
-            && !run.held
-        {
-            let (session, now) = (Arc::clone(self), services.machine.now());
-            super::super::session::as_a_whole(async move { session.take_up(run, now).await }).await?;
+        if services.trainings.of(self.log.id).is_some() {
+            return Err(self.is_training());
         }
-        self.training().await
+        let run = services.store.run(self.log.id, services.machine.now()).await?;
+        let run = run.ok_or_else(|| SessionError::NoTraining { session: self.name().clone() })?;
+        if !run.open {
+            let View { step, .. } = self.view(&run).await?;
+            return Err(SessionError::TrainingOver { session: self.name().clone(), step });
+        }
+        if run.held {
+            return Err(self.is_training());
+        }
+        let (session, now) = (Arc::clone(self), services.machine.now());
+        let taken = super::super::session::as_a_whole(async move { session.take_up(run, now).await }).await?;
+        // Nothing where somebody else was faster.
+        taken.map(|_| ()).ok_or_else(|| self.is_training())
+    }
+
+    /// The run that made a step, as the log has it: also of a session that this one branched off from, and of one that
+    /// came from another store.
+    pub async fn run_of(&self, step: u64) -> Result<(TrainCommand, Arc<Parted>), SessionError> {
+        self.check_step(step, self.live().step())?;
+        let replay = self.replay();
+        // What rows are like is computed, and belongs to the arithmetic that the step was made with.
+        replay.check_arithmetic(step).await?;
+        let (log, _) = replay.owner(step).await?;
+        match Command::from_bytes(&replay.entry(&log, step).await?.body) {
+            Ok(Command::Train(train)) => {
+                let parted = self.services.data.parted(&self.services, &train.course).await?;
+                Ok((*train, parted))
+            }
+            Ok(_) => Err(SessionError::NotTrained { session: self.name().clone(), step }),
+            Err(error) => Err(self.unreadable(step, &error.to_string())),
+        }
+    }
+
+    /// The tag of the state at a step that a run tells of, where an entry ends there.
+    pub async fn tag_at(&self, step: u64) -> Result<Option<StateTag>, SessionError> {
+        let live = self.live();
+        if live.step() == step {
+            return Ok(Some(live.tag));
+        }
+        let (log, _) = self.replay().owner(step).await?;
+        let head = self.services.store.heads(log.id, step, 1).await?.into_iter().next();
+        Ok(head.map(|head| StateTag::of(&head)).filter(|tag| tag.step == step))
     }
 
     /// Sees the latest run go on, from where it stands now.
@@ -177,7 +214,8 @@ impl Training {
     fn view(&self, session: &Session) -> View {
         let Status { state, progress, pace, ended } = self.status.borrow().clone();
         let progress = progress.map(|progress| (*progress).clone());
-        let step = progress.as_ref().map_or_else(|| session.live().step(), |progress| progress.step);
+        let told = progress.as_ref().map(|progress| progress.step).or(ended.as_ref().map(|ended| ended.step));
+        let step = told.unwrap_or_else(|| session.live().step());
         View { plan: self.plan.clone(), state, step, progress, pace, ended }
     }
 }

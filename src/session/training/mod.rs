@@ -209,8 +209,12 @@ pub struct Training {
 #[derive(Clone, Debug, Error, PartialEq)]
 #[allow(missing_docs, reason = "the text of an error is its documentation")]
 pub enum TrainError {
+    /// Rows of the request do not fit the network
     #[error("{0}")]
     Data(BatchError),
+    /// A named dataset does not
+    #[error("{0}")]
+    Unfit(BatchError),
     #[error("{0}")]
     Dataset(#[from] crate::engine::dataset::DatasetError),
     #[error("a run has at most {limit} steps, and this one has {steps}")]
@@ -219,6 +223,8 @@ pub enum TrainError {
         "layer {layer} takes mean and variance over the batch, and the last batch of {rows} rows by {batch} has one row; choose another batch_size"
     )]
     LastBatchOfOne { layer: LayerName, rows: usize, batch: usize },
+    #[error("layer {layer} takes mean and variance over the batch, and there is one training row; two are needed")]
+    OneRow { layer: LayerName },
     #[error("the inputs are too far apart: mean or deviation of column {column} passes the largest double")]
     Scaling { column: usize },
     #[error("{field} needs test rows, and there are none; give split a test above 0")]

@@ -79,6 +79,7 @@ impl Run {
         while stand.done < goal && end.is_none() {
             let stop = goal.min(next(stand.done, plan.evaluate_every)).min(next(stand.done, plan.progress_every));
             // All but the last one, of which more is told.
+            let start = (stand.state.clone(), stand.done);
             let ran = run(model, &self.course, stand.state, stand.done, stop - 1 - stand.done);
             stand.state = ran.state;
             stand.done += ran.made;
@@ -95,6 +96,13 @@ impl Run {
                 Err(error) => {
                     let first = plan.from + stand.done + 1;
                     end = Some((RunState::Failed, reason(&error), Some(format!("step {first}: {error}"))));
+                    if ran.made > 0 {
+                        (sizes, stand.last) = self.again(start, &stand);
+                    }
+                    // Whoever has heard of it already is not told again.
+                    if stand.done > 0 {
+                        reports.push(stand.last.clone());
+                    }
                     break;
                 }
             };
@@ -119,6 +127,18 @@ impl Run {
         Portion { stand, steps, sizes, reports, end, work }
     }
 
+    /// The last step that was made, with all that is told of one: it was not known that it would be the last. It is made
+    /// again from where a stretch of steps began.
+    fn again(&self, (state, done): (State, u64), stand: &Stand) -> (Sizes, Progress) {
+        let model = self.subject.model();
+        let before = run(model, &self.course, state, done, stand.done - 1 - done);
+        match self.course.batches().at(stand.done - 1).step(model, &before.state) {
+            Ok((trace, _)) => (Sizes::of(&trace), self.progress(stand.done, &trace, &stand.last)),
+            // It was made before, and is made alike.
+            Err(_) => (Sizes { loss: Some(stand.last.loss), ..Sizes::default() }, stand.last.clone()),
+        }
+    }
+
     fn plain_progress(&self, done: u64, loss: f64, last: &Progress) -> Progress {
         Progress {
             step: self.plan.from + done,
@@ -127,6 +147,7 @@ impl Run {
             accuracy: None,
             train: last.train,
             test: last.test,
+            evaluated: last.evaluated,
             gradient_norms: vec![],
         }
     }
@@ -142,7 +163,7 @@ impl Run {
     fn evaluate(&self, stand: &mut Stand) -> Option<(RunState, Reason, Option<String>)> {
         let plan = &self.plan;
         let judged = |part: &Part| -> Option<Evaluation> {
-            // Rows that overflow have no loss; that does not end a run.
+            // Rows that overflow have no loss; that neither ends a run nor tries its patience.
             judge(self.subject.model(), &stand.state, part, self.measure).ok().map(Evaluation::from)
         };
         let end = stand.done == plan.steps();
@@ -151,15 +172,15 @@ impl Run {
         let better = test.is_some_and(|test| stand.memory.best.is_none_or(|best| test.loss < best));
         stand.memory = match test {
             Some(test) if better => Memory { best: Some(test.loss), since: 0 },
-            _ => Memory { since: stand.memory.since + 1, ..stand.memory },
+            Some(_) => Memory { since: stand.memory.since + 1, ..stand.memory },
+            None => stand.memory,
         };
-        (stand.last.train, stand.last.test) = (train, test);
-        let done = |reason| Some((RunState::Done, reason, None));
-        if let Some(reason) = enough(plan.until, train, test) {
-            return done(reason);
-        }
         let waited = plan.patience.is_some_and(|patience| stand.memory.since >= patience);
-        if waited && !end { done(Reason::Patience) } else { None }
+        let reason = enough(plan.until, train, test).or((waited && !end).then_some(Reason::Patience));
+        // At its end, whatever ends it, the training rows are looked at too.
+        let train = train.or_else(|| reason.and_then(|_| judged(&self.parted.train)));
+        (stand.last.train, stand.last.test, stand.last.evaluated) = (train, test, Some(stand.last.step));
+        reason.map(|reason| (RunState::Done, reason, None))
     }
 }
 

@@ -125,8 +125,7 @@ impl Training {
             stand = after;
             self.report(reports, &stand, pace(began, stand.done - first, self.plan.steps() - stand.done));
             if let Some(end) = end {
-                let shown = (stand.done > 0).then(|| stand.last.clone());
-                return Ok(Some(ended(session, end, shown)));
+                return Ok(Some(ended(session, end, (stand.done > 0).then(|| stand.last.clone()))));
             }
         }
     }
@@ -197,9 +196,10 @@ impl Training {
     }
 
     fn report(&self, reports: Vec<Progress>, stand: &Stand, pace: Pace) {
-        let last = Arc::new(stand.last.clone());
+        // Where no step is made there is nothing that one looked like.
+        let last = (stand.done > 0).then(|| Arc::new(stand.last.clone()));
         self.status.send_modify(|status| {
-            (status.progress, status.pace) = (Some(last), Some(pace));
+            (status.progress, status.pace) = (last, Some(pace));
         });
         for progress in reports {
             let pace = Pace { seconds_left: seconds(self.plan.to - progress.step, pace.steps_per_second), ..pace };

@@ -16,7 +16,7 @@ use crate::engine::schema;
 use crate::http::App;
 use crate::http::code::Code;
 use crate::http::problem::{Fault, Problem};
-use crate::http::rows::Rows;
+use crate::http::rows::{ManyRows, Rows};
 use crate::http::spec_body::into_seed;
 use crate::http::strict::{given, given_whole, objects};
 use crate::session::{DataError, Draw, RunLength, Session, SessionName, TrainData, TrainRequest, Until};
@@ -31,11 +31,11 @@ pub struct TrainBody {
     #[serde(default, deserialize_with = "given")]
     dataset: Option<DatasetRef>,
     /// x, `[examples][inputs]`, in the place of a dataset
-    #[schema(nullable = false)]
+    #[schema(value_type = ManyRows, required = false)]
     #[serde(default, deserialize_with = "given")]
     inputs: Option<Rows>,
     /// y, `[examples][outputs]`, beside inputs
-    #[schema(nullable = false)]
+    #[schema(value_type = ManyRows, required = false)]
     #[serde(default, deserialize_with = "given")]
     targets: Option<Rows>,
     /// Which rows are kept for testing; of a dataset a fifth by the seed 0 if left out, of other rows none
@@ -74,7 +74,7 @@ pub struct TrainBody {
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     until: Option<UntilBody>,
-    /// Evaluations without a better test loss after which it ends
+    /// Evaluations without a better test loss after which it ends; one whose test loss overflows is not counted
     #[schema(value_type = schema::RunLength, required = false)]
     #[serde(default, deserialize_with = "given_whole")]
     patience: Option<u64>,
@@ -86,7 +86,8 @@ pub struct TrainBody {
     #[schema(value_type = schema::RunLength, required = false)]
     #[serde(default, deserialize_with = "given_whole")]
     progress_every: Option<u64>,
-    /// Goes on with the latest run, where nobody is at work on it; stands alone
+    /// Goes on with the latest run, where nobody is at work on it; stands alone. Refused where a server is at work on it,
+    /// and where it has ended
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     resume: Option<bool>,

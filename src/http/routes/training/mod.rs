@@ -10,15 +10,20 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::engine::schema;
 use crate::http::App;
 use crate::http::again::{again, still_there};
+use crate::http::body::essence;
 use crate::http::code::Code;
-use crate::http::conditions::Change;
+use crate::http::conditions::{Change, tagged};
 use crate::http::extract::{Path, session_name};
+use crate::http::format::negotiate_type;
 use crate::http::json;
 use crate::http::problem::Problem;
+use crate::http::query::Query;
 use crate::http::responses;
 use crate::http::sheet::Wanted;
 use crate::session::{Bytes, Outcome, RunState, Session, View, Watch};
@@ -27,6 +32,17 @@ pub use body::{TrainBody, into_draw};
 pub use stream::EventName;
 use stream::EventView;
 pub use view::{ProgressView, SplitView, TrainView};
+use view::{RunOfStep, TrainAnswer};
+
+/// Which run is shown.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TrainQuery {
+    /// A step: the run that made it is shown, and not the latest one
+    #[param(inline, value_type = schema::Count, required = false)]
+    step: Option<u64>,
+}
 
 /// How a client wants to hear of a run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,7 +85,7 @@ pub async fn train(
     change: Change<TrainBody>,
 ) -> Result<Response, Problem> {
     let name = session_name(&name)?;
-    let wish = Wish::of(&headers);
+    let wish = Wish::of(&headers)?;
     let body = change.body;
     let before = async |outcome| match outcome {
         Outcome::Trained { log, run } => begun_before(&app, &log, &run).await,
@@ -93,13 +109,22 @@ pub async fn train(
 }
 
 /// How the latest run stands
+///
+/// Or, with `step`, which run made that step, and what it learned from: also of a branch, and of a session that came from
+/// another store.
 #[utoipa::path(get, path = "/v1/sessions/{name}/train", tag = "training", operation_id = "show_training",
-    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
-    responses((status = 200, description = "The run as it stands.", body = TrainView), responses::ShowTraining))]
-pub async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
+    params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo"), TrainQuery),
+    responses((status = 200, description = "The run as it stands.", body = TrainAnswer), responses::ShowTraining))]
+pub async fn show(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Query(query): Query<TrainQuery>,
+) -> Result<Response, Problem> {
     let session = app.registry.session(&session_name(&name)?).await?;
-    let view = session.training().await?;
-    shown(StatusCode::OK, &session, view).await
+    match query.step {
+        Some(step) => Ok(json::answer(StatusCode::OK, &RunOfStep::of(&session, step).await?)),
+        None => shown(StatusCode::OK, &session, session.training().await?).await,
+    }
 }
 
 /// End the latest run
@@ -109,7 +134,7 @@ pub async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Resu
     params(("name" = inline(schema::Name), Path, description = "The session's name", example = "demo")),
     responses((status = 200, description = "The run, ended.", body = TrainView),
         (status = 202, description = "The server that is at work on it has not ended it yet.", body = TrainView),
-        responses::ShowTraining))]
+        responses::CancelTraining))]
 pub async fn cancel(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
     let session = app.registry.session(&session_name(&name)?).await?;
     let view = session.cancel_training().await?;
@@ -165,26 +190,26 @@ async fn begun_before(app: &App, log: &Bytes, run: &Bytes) -> Result<Begun, Prob
 }
 
 async fn shown(status: StatusCode, session: &Session, view: View) -> Result<Response, Problem> {
-    Ok(json::answer(status, &TrainView::of(session, view).await?))
+    let view = TrainView::of(session, view).await?;
+    let tag = session.tag_at(view.step()).await?;
+    let response = json::answer(status, &view);
+    Ok(match tag {
+        Some(tag) => tagged(response, tag),
+        None => response,
+    })
 }
 
 impl Wish {
-    fn of(headers: &HeaderMap) -> Self {
-        let said = |name: &HeaderName, wanted: &str| {
-            let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-            values
-                .flat_map(|value| value.split(','))
-                .any(|one| one.split(';').next().is_some_and(|one| one.trim().eq_ignore_ascii_case(wanted)))
-        };
-        if said(&header::ACCEPT, EVENTS) {
-            Self::Events
-        } else if said(&header::ACCEPT, LINES) {
-            Self::Lines
-        } else if said(&PREFER, "respond-async") {
-            Self::Async
-        } else {
-            Self::Wait
-        }
+    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let media_type = negotiate_type(headers, &["application/json", EVENTS, LINES])?;
+        let preferred = headers.get_all(&PREFER).iter().filter_map(|value| value.to_str().ok());
+        let is_async = |one: &str| essence(one).eq_ignore_ascii_case("respond-async");
+        Ok(match media_type {
+            EVENTS => Self::Events,
+            LINES => Self::Lines,
+            _ if preferred.flat_map(|value| value.split(',')).any(is_async) => Self::Async,
+            _ => Self::Wait,
+        })
     }
 
     async fn answer(self, session: Arc<Session>, watch: Watch) -> Result<Response, Problem> {

@@ -3,11 +3,12 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::engine::dataset::split::Parted;
 use crate::engine::name::LayerName;
 use crate::engine::schema;
 use crate::http::code::Code;
 use crate::http::problem::Problem;
-use crate::session::{Evaluation, Pace, Progress, Reason, RunState, Session, View, hexadecimal};
+use crate::session::{CourseSpec, Evaluation, Pace, Progress, Reason, RunState, Session, View, hexadecimal};
 
 /// A training run as it stands.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -34,6 +35,35 @@ pub struct TrainView {
     problem: Option<Box<Problem>>,
 }
 
+/// The run that made a step, as the session's log has it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RunOfStep {
+    /// What tells the run from every other
+    #[schema(value_type = schema::RunId)]
+    run: String,
+    /// The session's step before the run's first one
+    #[schema(value_type = schema::Count)]
+    from: u64,
+    /// The step that was asked for
+    #[schema(value_type = schema::Count)]
+    step: u64,
+    /// The rows it learns from
+    dataset: CourseView,
+}
+
+/// A run.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "it describes what is written elsewhere")]
+pub enum TrainAnswer {
+    /// The latest one, as it stands
+    #[schema(title = "The latest run")]
+    Latest(TrainView),
+    /// The one that made a step
+    #[schema(title = "The run of a step")]
+    OfStep(RunOfStep),
+}
+
 /// How far a training run is.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ProgressView {
@@ -51,7 +81,13 @@ pub struct ProgressView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schema::Share, required = false)]
     accuracy: Option<f64>,
-    /// The mean loss over all training rows at the last evaluation, where they were evaluated
+    /// The step after which the rows were evaluated last: train_loss, train_accuracy, test_loss and test_accuracy tell of
+    /// it, and not of a later step
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Count, required = false)]
+    evaluated_at: Option<u64>,
+    /// The mean loss over all training rows at the last evaluation: where `until` looks at them, and when a run is
+    /// done; left out where a row of theirs overflows
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schema::Number, required = false)]
     train_loss: Option<f64>,
@@ -59,7 +95,8 @@ pub struct ProgressView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schema::Share, required = false)]
     train_accuracy: Option<f64>,
-    /// The mean loss over the test rows at the last evaluation
+    /// The mean loss over the test rows at the last evaluation; left out where a row of theirs overflows, for then it is
+    /// no number
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schema::Number, required = false)]
     test_loss: Option<f64>,
@@ -126,10 +163,10 @@ pub struct SplitView {
 /// Mean and deviation of each input over the training rows.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ScalingView {
-    /// Σ x/n, `[inputs]`
+    /// Σ x/n, and of an input that never changes its one value, `[inputs]`
     #[schema(value_type = schema::Row)]
     mean: Vec<f64>,
-    /// √(Σ (x − mean)²/n), and 1 for an input that never changes, `[inputs]`
+    /// √(Σ (x − mean)²/n), and 1 for an input that never changes or whose deviation a double rounds to 0, `[inputs]`
     #[schema(value_type = schema::Row)]
     std: Vec<f64>,
 }
@@ -137,16 +174,7 @@ pub struct ScalingView {
 impl TrainView {
     /// A run as it stands, with what it learns from and what stopped it.
     pub async fn of(session: &Session, view: View) -> Result<Self, Problem> {
-        let course = &view.plan.course;
-        let parted = session.parted(&view.plan).await?;
-        let split = SplitView {
-            train: parted.train.rows() as u64,
-            test: parted.test.as_ref().map_or(0, |test| test.rows() as u64),
-            seed: course.split().seed,
-        };
-        let standardized = parted.scaling.clone().map(|scaling| ScalingView { mean: scaling.mean, std: scaling.std });
-        let batch_size = course.batch_size.min(split.train);
-        let dataset = CourseView { hash: hexadecimal(course.hash()), split, batch_size, standardized };
+        let dataset = CourseView::of(&view.plan.course, &*session.parted(&view.plan).await?);
         let problem = problem(session, &view).await?.map(Box::new);
         let progress = match &view.progress {
             Some(progress) => ProgressView { step: view.step, ..ProgressView::of(progress, view.pace) },
@@ -167,6 +195,28 @@ impl TrainView {
     }
 }
 
+impl RunOfStep {
+    /// Of a step that a run has made.
+    pub async fn of(session: &Session, step: u64) -> Result<Self, Problem> {
+        let (train, parted) = session.run_of(step).await?;
+        let run = const_hex::encode(train.run.0);
+        Ok(Self { run, from: train.from, step, dataset: CourseView::of(&train.course, &parted) })
+    }
+}
+
+impl CourseView {
+    fn of(course: &CourseSpec, parted: &Parted) -> Self {
+        let split = SplitView {
+            train: parted.train.rows() as u64,
+            test: parted.test.as_ref().map_or(0, |test| test.rows() as u64),
+            seed: course.split().seed,
+        };
+        let standardized = parted.scaling.clone().map(|scaling| ScalingView { mean: scaling.mean, std: scaling.std });
+        let batch_size = course.batch_size.min(split.train);
+        Self { hash: hexadecimal(course.hash()), split, batch_size, standardized }
+    }
+}
+
 impl ProgressView {
     /// How far it is, and how fast where that is known.
     pub fn of(progress: &Progress, pace: Option<Pace>) -> Self {
@@ -178,6 +228,7 @@ impl ProgressView {
             epoch: progress.epoch,
             loss: Some(progress.loss),
             accuracy: progress.accuracy,
+            evaluated_at: progress.evaluated,
             train_loss: loss(progress.train),
             train_accuracy: accuracy(progress.train),
             test_loss: loss(progress.test),
@@ -194,6 +245,7 @@ impl ProgressView {
             epoch: 0,
             loss: None,
             accuracy: None,
+            evaluated_at: None,
             train_loss: None,
             train_accuracy: None,
             test_loss: None,
