@@ -53,7 +53,12 @@ fn named(symbol: &Symbol) -> String {
     if symbol.hat {
         text = format!("<mover>{text}<mo>^</mo></mover>");
     }
-    let sub = (!symbol.sub.is_empty()).then(|| format!("<mi mathvariant=\"normal\">{}</mi>", symbol.sub));
+    let sub = match symbol.sub.len() {
+        0 => None,
+        // An index that stands for any, as a letter alone is set.
+        1 => Some(format!("<mi>{}</mi>", symbol.sub)),
+        _ => Some(format!("<mi mathvariant=\"normal\">{}</mi>", symbol.sub)),
+    };
     let mut above = String::new();
     if symbol.prime {
         above.push_str("<mo>′</mo>");
