@@ -156,8 +156,9 @@ fn judge(layers: &[LayerDepth]) -> (Option<Verdict>, String) {
         );
         return (Some(verdict), because);
     }
-    // In full it stands beside this sentence.
-    let ratio = if (1e-3..1e4).contains(&ratio) { format!("{ratio:.4}") } else { format!("{ratio:.3e}") };
+    // Four digits: in full it stands beside this sentence.
+    let ratio = format!("{ratio:.3e}").parse().unwrap_or(ratio);
+    let ratio = if (1e-3..1e4).contains(&ratio) { format!("{ratio}") } else { format!("{ratio:e}") };
     let because = format!(
         "the mean |delta| of {} is {ratio} times the output layer's; vanishing is below {VANISHING:e}, exploding above \
          {EXPLODING:e}",

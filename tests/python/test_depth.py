@@ -110,7 +110,7 @@ def test_every_verdict_rests_on_the_ratio_alone(server: Client, depth: int, seed
         ratio = variant["layers"][-1]["ratio_to_output"]
         assert variant["verdict"] == verdict(variant["layers"])
         assert f"{variant['layers'][-1]['name']} is" in variant["because"]
-        assert float(variant["because"].split(" is ")[1].split()[0]) == ratio
+        assert float(variant["because"].split(" is ")[1].split()[0]) == float(f"{ratio:.3e}")
 
 
 def test_all_variants_start_with_the_same_weights_and_data(server: Client):
@@ -191,7 +191,7 @@ def test_both_sides_of_every_threshold(server: Client, weight: float, layers: in
     assert found["verdict"] == expected
     figures_named = [float(word.rstrip(";,")) for word in found["because"].split() if word[0].isdigit()]
     assert figures_named[-2:] == [VANISHING, EXPLODING]
-    assert figures_named[0] == lowest["ratio_to_output"]
+    assert figures_named[0] == float(f"{lowest['ratio_to_output']:.3e}")
 
 
 def test_without_blame_there_is_no_verdict(server: Client):
