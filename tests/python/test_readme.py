@@ -8,8 +8,6 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
 README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ADDRESS = "http://127.0.0.1:8080"
@@ -30,11 +28,9 @@ def test_the_readme_has_curls_with_answers():
     assert all(ADDRESS in command for command, _ in conversations())
 
 
-@pytest.mark.parametrize("index", range(len(conversations())))
-def test_a_curl_answers_what_the_readme_shows(server, index):
-    """In the order of the README: a session is made before it is asked."""
-    command, shown = conversations()[index]
-    done = subprocess.run(
-        ["sh", "-c", command.replace(ADDRESS, server.base_url)], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert json.loads(done.stdout) == json.loads(shown)
+def test_each_curl_answers_what_the_readme_shows(server):
+    """In the order of the README, by one test: a session is made before it is asked."""
+    for command, shown in conversations():
+        line = command.replace(ADDRESS, server.base_url)
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True, timeout=60)
+        assert json.loads(done.stdout) == json.loads(shown), command
