@@ -237,18 +237,18 @@ impl Sheet<'_> {
         section.rule(quantity("u", &any), Math::from(names.error(at, &any)).times(quantity("γ", &any)));
         let gamma = &up.parameters[ParameterName::Gamma];
         let means = down.mean_error.as_ref().zip(down.mean_product.as_ref());
-        let (u, spread) = (quantity("u", &any), Math::Root(Box::new(quantity("v", &any).plus(Symbol::of("ε")))));
+        let spread = Math::Root(Box::new(quantity("v", &any).plus(Symbol::of("ε"))));
         if means.is_some() {
             section.say(vec![text(
                 "Mean and variance hang on every number that they were taken from, so each has a part:",
             )]);
-            let (p, q, normalized) = (quantity("p", &any), quantity("q", &any), quantity("n", &any));
-            let centred = u.minus(p).minus(normalized.times(q));
+            let part = quantity("n", &any).times(quantity("q", &any));
+            let centred = quantity("u", &any).minus(quantity("p", &any)).minus(part);
             section.rule(names.delta(at, &any), centred.over(spread));
             section
                 .say(vec![text("Here p is the mean of u, and q that of u·n, each over what the mean was taken over.")]);
         } else {
-            section.rule(names.delta(at, &any), u.over(spread));
+            section.rule(names.delta(at, &any), quantity("u", &any).over(spread));
         }
         for unit in self.shown(node.units()) {
             let j = Unit(unit);
@@ -262,10 +262,12 @@ impl Sheet<'_> {
                 let group = Group::of(up.statistics, unit, node.units());
                 let one = |row, column| self.value(u.at(row, column)).grouped();
                 let product = |row, column| one(row, column).times(self.value(up.normalized.at(row, column)).grouped());
-                let p = Equation::of(quantity("p", &j)).is(self.mean_over(group, &one));
-                section.equation(p.comes_to(self.number(mean_error[of])));
-                let q = Equation::of(quantity("q", &j)).is(self.mean_over(group, &product));
-                section.equation(q.comes_to(self.number(mean_product[of])));
+                let terms: [(_, &dyn Fn(usize, usize) -> Math, _); 2] =
+                    [("p", &one, mean_error), ("q", &product, mean_product)];
+                for (letter, term, mean) in terms {
+                    let equation = Equation::of(quantity(letter, &j)).is(self.mean_over(group, term));
+                    section.equation(equation.comes_to(self.number(mean[of])));
+                }
                 let normalized = self.value(up.normalized.at(n, unit)).grouped();
                 top = top.minus(self.value(mean_error[of]).grouped());
                 top = top.minus(normalized.times(self.value(mean_product[of]).grouped()));

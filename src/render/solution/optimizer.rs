@@ -45,6 +45,46 @@ fn over_root(g: Math, squares: Math, epsilon: Math) -> Math {
     g.over(Math::Root(Box::new(squares)).plus(epsilon))
 }
 
+/// What the algorithm makes of a gradient, in symbols, and how it remembers.
+fn remembering(update: &Update, gradient: Math, section: &mut Section) -> Math {
+    let g = || Math::from(Symbol::of("g"));
+    let (s, epsilon) = (|| Math::from(Symbol::of("s")), || Math::from(Symbol::of("ε")));
+    let s_after = || Math::from(Symbol::of("s").after());
+    match update.optimizer.algorithm {
+        Algorithm::Sgd { momentum: None } => gradient,
+        Algorithm::Sgd { momentum: Some(Momentum { nesterov, .. }) } => {
+            section.say(vec![text("m gathers the gradients.")]);
+            let (mu, after) = (Math::from(Symbol::of("μ")), Symbol::of("m").after());
+            section.rule(after.clone(), mu.clone().times(Symbol::of("m")).plus(g()));
+            if nesterov { Math::Group(Box::new(g().plus(mu.times(after)))) } else { after.into() }
+        }
+        Algorithm::Rmsprop { .. } => {
+            section.say(vec![text("s is the fading mean of the gradient's square.")]);
+            section.rule(s_after(), faded(Symbol::of("α").into(), s(), g().squared()));
+            over_root(g(), s_after(), epsilon())
+        }
+        Algorithm::Adagrad { .. } => {
+            section.say(vec![text("s is the sum of the gradient's squares.")]);
+            section.rule(s_after(), s().plus(g().squared()));
+            over_root(g(), s_after(), epsilon())
+        }
+        Algorithm::Adam(_) | Algorithm::Adamw(_) => {
+            section.say(vec![
+                text("m and s are fading means of the gradient and of its square, corrected for their start. This is update "),
+                math(Equation::of(Symbol::of("t")).is(Math::Whole(whole(update.timestep))).row()),
+                text("."),
+            ]);
+            let t = || Math::from(Symbol::of("t"));
+            let m_after = Symbol::of("m").after();
+            section.rule(m_after.clone(), faded(beta("1").into(), Symbol::of("m").into(), g()));
+            section.rule(s_after(), faded(beta("2").into(), s(), g().squared()));
+            section.rule(hat("m"), corrected(m_after.into(), beta("1").into(), t()));
+            section.rule(hat("s"), corrected(s_after(), beta("2").into(), t()));
+            over_root(hat("m").into(), hat("s").into(), epsilon())
+        }
+    }
+}
+
 impl Sheet<'_> {
     /// The settings that are no learning rate.
     fn settings(&self, optimizer: &Optimizer) -> Vec<Span> {
@@ -94,47 +134,7 @@ impl Sheet<'_> {
                 }),
             ]);
         }
-        let (s, epsilon) = (|| Math::from(Symbol::of("s")), || Math::from(Symbol::of("ε")));
-        let s_after = || Math::from(Symbol::of("s").after());
-        let direction = match optimizer.algorithm {
-            Algorithm::Sgd { momentum: None } => {
-                if plain {
-                    gradient
-                } else {
-                    g()
-                }
-            }
-            Algorithm::Sgd { momentum: Some(Momentum { nesterov, .. }) } => {
-                section.say(vec![text("m gathers the gradients.")]);
-                let (mu, after) = (Math::from(Symbol::of("μ")), Symbol::of("m").after());
-                section.rule(after.clone(), mu.clone().times(Symbol::of("m")).plus(g()));
-                if nesterov { Math::Group(Box::new(g().plus(mu.times(after)))) } else { after.into() }
-            }
-            Algorithm::Rmsprop { .. } => {
-                section.say(vec![text("s is the fading mean of the gradient's square.")]);
-                section.rule(s_after(), faded(Symbol::of("α").into(), s(), g().squared()));
-                over_root(g(), s_after(), epsilon())
-            }
-            Algorithm::Adagrad { .. } => {
-                section.say(vec![text("s is the sum of the gradient's squares.")]);
-                section.rule(s_after(), s().plus(g().squared()));
-                over_root(g(), s_after(), epsilon())
-            }
-            Algorithm::Adam(_) | Algorithm::Adamw(_) => {
-                section.say(vec![
-                    text("m and s are fading means of the gradient and of its square, corrected for their start. This is update "),
-                    math(Equation::of(Symbol::of("t")).is(Math::Whole(whole(update.timestep))).row()),
-                    text("."),
-                ]);
-                let t = || Math::from(Symbol::of("t"));
-                let m_after = Symbol::of("m").after();
-                section.rule(m_after.clone(), faded(beta("1").into(), Symbol::of("m").into(), g()));
-                section.rule(s_after(), faded(beta("2").into(), s(), g().squared()));
-                section.rule(hat("m"), corrected(m_after.into(), beta("1").into(), t()));
-                section.rule(hat("s"), corrected(s_after(), beta("2").into(), t()));
-                over_root(hat("m").into(), hat("s").into(), epsilon())
-            }
-        };
+        let direction = remembering(update, if plain { gradient } else { g() }, section);
         let along = if is_decoupled(optimizer) {
             Math::Group(Box::new(direction.plus(Math::from(Symbol::of("λ")).times(w()))))
         } else {
