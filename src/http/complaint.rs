@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use serde::de::{self, Unexpected};
 
 use super::code::Code;
-use crate::limits::QUOTED_CHARACTERS;
+pub use crate::exchange::quoted;
 
 /// One of serde's complaints, with the code it stands for.
 #[derive(Debug)]
@@ -92,14 +92,6 @@ fn shown(got: &Unexpected<'_>) -> String {
         Unexpected::Seq => "an array".to_owned(),
         Unexpected::Map => "an object".to_owned(),
         other => other.to_string(),
-    }
-}
-
-/// A text from a client, in quotes and not longer than a line.
-pub fn quoted(text: &str) -> String {
-    match text.char_indices().nth(QUOTED_CHARACTERS) {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
     }
 }
 

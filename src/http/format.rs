@@ -78,6 +78,18 @@ pub fn schema(offered: &[Format]) -> Object {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build()
 }
 
+/// The names of as many forms, for [`read`].
+pub const fn names<const COUNT: usize>(offered: &[Format]) -> [&'static str; COUNT] {
+    let mut names = [""; COUNT];
+    let mut at = 0;
+    // A constant can have no iterators.
+    while at < COUNT {
+        names[at] = offered[at].as_str();
+        at += 1;
+    }
+    names
+}
+
 /// Reads a query's `format`; what is no form at all is told which of these there are. One that there is elsewhere is
 /// refused when it is negotiated.
 pub fn read<'de, D: Deserializer<'de>>(from: D, offered: &'static [&'static str]) -> Result<Option<Format>, D::Error> {

@@ -20,15 +20,22 @@ use crate::session::{Length, Work};
 
 /// A value as JSON.
 pub fn bytes(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
-    let mut bytes = Vec::with_capacity(1024);
-    value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Shortest))?;
+    let mut bytes = Vec::with_capacity(SHORT);
+    write(&mut bytes, value)?;
     Ok(bytes)
+}
+
+/// Room for a short text, so that it is not moved while it is written.
+const SHORT: usize = 1024;
+
+fn write(to: impl io::Write, value: &impl Serialize) -> Result<(), serde_json::Error> {
+    value.serialize(&mut serde_json::Serializer::with_formatter(to, Shortest))
 }
 
 /// A status with a value as its body, written at once: for answers that are small.
 pub fn answer(status: StatusCode, value: &impl Serialize) -> Response {
-    let mut pieces = Pieces::default();
-    match value.serialize(&mut serde_json::Serializer::with_formatter(&mut pieces, Shortest)) {
+    let mut pieces = Pieces { full: vec![], last: Vec::with_capacity(SHORT) };
+    match write(&mut pieces, value) {
         Ok(()) => pieces.into_response(status),
         Err(error) => {
             Problem::new(Code::InternalError, format!("the answer could not be written: {error}")).into_response()
@@ -53,7 +60,6 @@ pub async fn large_answer_with(
 }
 
 /// A text in pieces: none of them is moved to make room for more, so that a long answer is held once.
-#[derive(Default)]
 struct Pieces {
     full: Vec<Bytes>,
     last: Vec<u8>,

@@ -19,16 +19,18 @@ use crate::session::{Length, Work};
 
 /// The forms of an insight.
 const REPORT: &[Format] = &[Format::Json, Format::Markdown, Format::Latex, Format::Html];
+const REPORT_NAMES: [&str; REPORT.len()] = format::names(REPORT);
 /// The forms of an insight that is drawn, too.
 const CHART: &[Format] = &[Format::Json, Format::Markdown, Format::Latex, Format::Html, Format::Svg];
+const CHART_NAMES: [&str; CHART.len()] = format::names(CHART);
 
 /// Reads a query's `format` where an insight is answered.
 pub fn report_format<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Format>, D::Error> {
-    format::read(from, &["json", "markdown", "latex", "html"])
+    format::read(from, &REPORT_NAMES)
 }
 
 fn chart_format<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Format>, D::Error> {
-    format::read(from, &["json", "markdown", "latex", "html", "svg"])
+    format::read(from, &CHART_NAMES)
 }
 
 /// The schema of a query's `format` where an insight is answered.

@@ -55,7 +55,7 @@ impl StackedLayer {
     }
 
     pub(super) fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
-        self.weights.iter_mut().chain(&mut self.bias)
+        [&mut self.weights, &mut self.bias].into_iter().flatten()
     }
 
     /// h = f(x·w + bias); whether all pre-activations are finite.
@@ -147,9 +147,7 @@ impl StackedLayer {
 
     /// The numbers after the step become the layer's own.
     pub(super) fn commit(&mut self) {
-        for parameter in [&mut self.weights, &mut self.bias].into_iter().flatten() {
-            parameter.commit();
-        }
+        self.parameters_mut().for_each(Parameter::commit);
     }
 
     pub(super) fn state(&self, like: &LayerState) -> LayerState {

@@ -80,15 +80,21 @@ impl<'m> Stepper<'m> {
             return false;
         }
         let rate = learning_rate.unwrap_or(self.model.optimizer().learning_rate).value();
-        if rows == 1 && self.is_narrow {
-            if !descend_and_update(&mut self.layers, inputs, rate) {
-                return false;
-            }
+        let fine = if rows == 1 && self.is_narrow {
+            let mut fine = true;
+            descend(&mut self.layers, inputs, |layer, below, errors_below| {
+                fine &= layer.descend_and_update(below, errors_below, rate);
+            });
+            fine
         } else {
-            descend(&mut self.layers, inputs, rows, &mut self.packing);
-            if !self.update(rows, rate) {
-                return false;
-            }
+            let packing = &mut self.packing;
+            descend(&mut self.layers, inputs, |layer, below, errors_below| {
+                layer.descend(below, errors_below, rows, packing);
+            });
+            self.update(rows, rate)
+        };
+        if !fine {
+            return false;
         }
         self.layers.iter_mut().for_each(StackedLayer::commit);
         self.updates += 1;
@@ -179,31 +185,20 @@ fn climb(
     errors.iter().fold(true, |all, error| all & (error.abs() < ERROR_MOST))
 }
 
-/// Deltas and sums of gradients of every layer.
-fn descend(layers: &mut [StackedLayer], inputs: &[f64], rows: usize, packing: &mut Packing) {
+/// Every layer from the top down, with what it was given and the place of the errors of the layer below.
+fn descend(
+    layers: &mut [StackedLayer],
+    inputs: &[f64],
+    mut visit: impl FnMut(&mut StackedLayer, &[f64], Option<&mut Vec<f64>>),
+) {
     let mut above = layers;
     while let [below @ .., layer] = above {
         match below.last_mut() {
-            Some(below) => layer.descend(&below.outputs, Some(&mut below.errors), rows, packing),
-            None => layer.descend(inputs, None, rows, packing),
+            Some(below) => visit(layer, &below.outputs, Some(&mut below.errors)),
+            None => visit(layer, inputs, None),
         }
         above = below;
     }
-}
-
-/// The same of one example and narrow layers, and every parameter after a step of plain descent on the way; whether all
-/// of them are finite.
-fn descend_and_update(layers: &mut [StackedLayer], inputs: &[f64], rate: f64) -> bool {
-    let mut above = layers;
-    let mut fine = true;
-    while let [below @ .., layer] = above {
-        fine &= match below.last_mut() {
-            Some(below) => layer.descend_and_update(&below.outputs, Some(&mut below.errors), rate),
-            None => layer.descend_and_update(inputs, None, rate),
-        };
-        above = below;
-    }
-    fine
 }
 
 impl LayerState {

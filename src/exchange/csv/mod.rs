@@ -8,9 +8,10 @@ use std::fmt;
 use thiserror::Error;
 
 use self::records::{Record, Records};
+use super::quoted;
 use crate::engine::dataset::{Columns, Dataset, DatasetError};
 use crate::engine::matrix::Matrix;
-use crate::limits::{COLUMN_NAME_BYTES, FAULTS_NAMED, Limits, QUOTED_CHARACTERS};
+use crate::limits::{COLUMN_NAME_BYTES, FAULTS_NAMED, Limits};
 
 /// Which columns of a table are targets. All others are inputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -322,14 +323,6 @@ fn number(text: &str) -> Result<f64, String> {
         Ok(value) if value.is_finite() => Ok(value),
         Ok(_) => Err(format!("{text:.40} is no finite double")),
         Err(_) => Err(format!("{} is no number; a column of labels is named in one_hot", quoted(text))),
-    }
-}
-
-/// A text of the table, in quotes and not longer than a line.
-fn quoted(text: &str) -> String {
-    match text.char_indices().nth(QUOTED_CHARACTERS) {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
     }
 }
 

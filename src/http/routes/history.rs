@@ -131,9 +131,10 @@ pub struct StepPage {
 }
 
 const LIST: &[Format] = &[Format::Json, Format::Svg];
+const LIST_NAMES: [&str; LIST.len()] = format::names(LIST);
 
 fn list_format<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Format>, D::Error> {
-    format::read(from, &["json", "svg"])
+    format::read(from, &LIST_NAMES)
 }
 
 fn list_formats() -> Object {

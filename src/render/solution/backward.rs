@@ -256,10 +256,10 @@ impl Sheet<'_> {
             let equation = Equation::of(quantity("u", &j)).is(error.times(self.value(gamma.values()[unit]).grouped()));
             let u = &down.normalized_errors;
             section.equation(equation.comes_to(self.number(u.at(n, unit))));
-            let of = if up.statistics.is_some() { unit } else { n };
+            let group = Group::of(up.statistics, unit, node.units());
+            let of = group.place(n);
             let mut top = self.value(u.at(n, unit));
             if let Some((mean_error, mean_product)) = means {
-                let group = Group::of(up.statistics, unit, node.units());
                 let one = |row, column| self.value(u.at(row, column)).grouped();
                 let product = |row, column| one(row, column).times(self.value(up.normalized.at(row, column)).grouped());
                 let terms: [(_, &dyn Fn(usize, usize) -> Math, _); 2] =

@@ -28,6 +28,14 @@ impl Group {
     pub(super) fn of(statistics: Option<Statistics>, unit: usize, units: usize) -> Self {
         if statistics.is_some() { Self::Batch { unit } } else { Self::Row { units } }
     }
+
+    /// The place of its mean and variance among all: of a batch each unit has one, of a row each example.
+    pub(super) fn place(self, example: usize) -> usize {
+        match self {
+            Self::Batch { unit } => unit,
+            Self::Row { .. } => example,
+        }
+    }
 }
 
 impl Sheet<'_> {
@@ -138,8 +146,6 @@ impl Sheet<'_> {
 
     fn norm_up(&self, at: usize, layer: &NormForward, section: &mut Section) {
         let (names, node, n) = (&self.names, &self.nodes[at], self.example);
-        // Of a batch each unit has a mean, of a row each example.
-        let of_units = layer.statistics.is_some();
         section.say(vec![text(match layer.statistics {
             Some(Statistics::Batch) => "Mean and variance are those of the unit over the batch.",
             Some(Statistics::Running) => "Mean and variance are those that were gathered in training.",
@@ -159,12 +165,12 @@ impl Sheet<'_> {
         );
         let (gamma, beta) = (&layer.parameters[ParameterName::Gamma], &layer.parameters[ParameterName::Beta]);
         for unit in self.shown(node.units()) {
-            let (j, of) = (Unit(unit), if of_units { unit } else { n });
+            let (j, group) = (Unit(unit), Group::of(layer.statistics, unit, node.units()));
+            let of = group.place(n);
             let (mut mean, mut variance) = (Equation::of(quantity("μ", &j)), Equation::of(quantity("v", &j)));
             // Statistics that were gathered in training are no sums of this batch.
             if layer.statistics != Some(Statistics::Running) {
                 let centred = |x: f64| self.value(x).minus(self.value(layer.mean[of]).grouped());
-                let group = Group::of(layer.statistics, unit, node.units());
                 let all = |term: &dyn Fn(f64) -> Math| {
                     self.mean_over(group, &|row, column| term(node.inputs.at(row, column)))
                 };

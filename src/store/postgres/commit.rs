@@ -221,16 +221,20 @@ pub(super) async fn sweep(pool: &Pool, log: LogId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Removes what a server left behind that was stopped between deleting and sweeping.
-pub(super) async fn sweep_left(pool: &Pool) -> Result<(), StoreError> {
-    loop {
-        let left = sqlx::query_scalar::<_, Vec<u8>>(LEFT);
-        let left = pool.run(move |connection| Box::pin(left.fetch_all(connection))).await?;
-        if left.is_empty() {
-            return Ok(());
-        }
-        for id in left.iter().filter_map(|id| LogId::from_slice(id)) {
+/// Logs that a server left behind which was stopped between deleting and sweeping, at most a hundred of them.
+pub(super) async fn left(pool: &Pool) -> Result<Vec<LogId>, StoreError> {
+    let left = sqlx::query_scalar::<_, Vec<u8>>(LEFT);
+    let left = pool.run(move |connection| Box::pin(left.fetch_all(connection))).await?;
+    Ok(left.iter().filter_map(|id| LogId::from_slice(id)).collect())
+}
+
+/// Removes what was [`left`], then whatever more there is.
+pub(super) async fn sweep_left(pool: &Pool, mut left: Vec<LogId>) -> Result<(), StoreError> {
+    while !left.is_empty() {
+        for id in left {
             sweep(pool, id).await?;
         }
+        left = self::left(pool).await?;
     }
+    Ok(())
 }

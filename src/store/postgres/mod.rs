@@ -36,13 +36,22 @@ impl PostgresStore {
         server.prepare().await?;
         let Server { options, place } = server;
         let pool = Pool::new(options, durability, place.clone());
-        let behind = pool.clone();
-        tokio::spawn(async move {
-            if let Err(error) = commit::sweep_left(&behind).await {
-                tracing::warn!(%error, "deleted sessions still take room");
-            }
-        });
+        Self::sweep_left(&pool).await;
         Ok(Self { pool, place })
+    }
+
+    /// Frees the room of logs that were deleted when their server stopped. Behind the opening, which only asks whether
+    /// there are any: a store where there are none has nothing that sweeps beside its deletions.
+    async fn sweep_left(pool: &Pool) {
+        let warn = |error: StoreError| tracing::warn!(%error, "deleted sessions still take room");
+        match commit::left(pool).await {
+            Ok(left) if left.is_empty() => {}
+            Ok(left) => {
+                let pool = pool.clone();
+                tokio::spawn(async move { commit::sweep_left(&pool, left).await.unwrap_or_else(warn) });
+            }
+            Err(error) => warn(error),
+        }
     }
 
     /// Frees the room of a deleted log. The deletion itself is committed, so that nothing here makes it fail; whoever
