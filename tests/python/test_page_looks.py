@@ -1,8 +1,13 @@
 """How the page looks: for axe, for a narrow window, and, as pictures in target/screenshots, for people."""
 
+from itertools import combinations
+
 import pytest
 
 from browser import DESKTOP, PHONE
+
+SMALL_PHONE = (320, 640)
+STAGES = ("ready", "forward", "error", "backward", "update")
 
 TRAINED = "#play?data=own&points=0,0,0;0,1,1;1,0,1;1,1,0&layers=4.tanh"
 CURED = "#telephone?depth=40&cures=relu,residual,batch_norm"
@@ -79,3 +84,32 @@ def test_it_can_be_seen_by_everybody(page, view, size, scheme):
         page.screenshot(f"{view.__name__}-{state}-{'desktop' if size == DESKTOP else 'phone'}-{scheme}")
         page.assert_fits()
         page.assert_accessible()
+
+
+WRITTEN = """
+    return [...document.querySelectorAll(".overlay :is(.chip, .pebble, svg text, circle)")].map((element) => {
+      const { left, top, right, bottom } = element.getBoundingClientRect();
+      return { tag: element.tagName.toLowerCase(), text: element.textContent, left, top, right, bottom };
+    });"""
+
+
+def covered(page):
+    """Pairs of what is written on the network that lie on each other by more than a pixel; texts stand in their units."""
+    return [
+        (one["text"], other["text"])
+        for one, other in combinations(page.run(WRITTEN), 2)
+        if {one["tag"], other["tag"]} != {"text", "circle"}
+        and min(one["right"], other["right"]) - max(one["left"], other["left"]) > 1
+        and min(one["bottom"], other["bottom"]) - max(one["top"], other["top"]) > 1
+    ]
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE, SMALL_PHONE], ids=["desktop", "phone", "small-phone"])
+@pytest.mark.parametrize("preset", ["worked-example", "mazur"])
+def test_no_number_of_a_network_lies_on_another(page, preset, size):
+    page.look(size, "light")
+    for stage in STAGES:
+        page.open(f"#walk?preset={preset}&stage={stage}")
+        assert covered(page) == [], stage
+        page.press('[data-key="weights-1-0-0"]')
+        assert covered(page) == [], f"{stage}, a weight chosen"

@@ -1,8 +1,11 @@
 // Where the parts of a small network stand: columns of units, edges between them, and labels that keep clear of each
 // other. Pixels in, pixels out.
 
-const CLOSE = { radius: 24, row: 186, chip: [60, 36], column: 114, margin: 31, text: 54, digits: 3 };
-const WIDE = { radius: 33, row: 190, chip: [84, 40], column: 190, margin: 64, text: 96, digits: 4 };
+const CLOSE = { radius: 24, row: 186, chip: [60, 36], column: 114, margin: 31, above: 50, under: 64, digits: 3 };
+const WIDE = { radius: 33, row: 190, chip: [84, 40], column: 190, margin: 64, above: 96, under: 96, digits: 4 };
+
+/** How far texts at the edge of the picture stay from it. */
+export const EDGE = 2;
 
 /** Edges of one gap that can carry a label each. */
 const LABELLED = 8;
@@ -34,7 +37,7 @@ function gaps(sizes) {
  */
 export function layout(sizes, width, biased) {
   const narrow = width < 620;
-  const { radius, row, chip, column, margin, text, digits } = narrow ? CLOSE : WIDE;
+  const { radius, row, chip, column, margin, above, under, digits } = narrow ? CLOSE : WIDE;
   // On a narrow picture a single target stands below its output; else they are a column of their own.
   const below = narrow && sizes.at(-1) === 1 && !biased;
   const columns = sizes.length + (below ? 0 : 1);
@@ -53,17 +56,15 @@ export function layout(sizes, width, biased) {
   const targets = last.map(({ x, y }) => (below ? { x, y: y + radius + 62 } : { x: x + step, y }));
   const labelled = fits(sizes);
   const edges = gaps(sizes).map(([from, to], at) => {
-    // Units, and what is written above and below them, are in the way as well.
-    const above = ({ x, y }) => [
-      { x, y, wide: 2 * radius, high: 2 * radius },
-      { x, y: y - radius - 14, wide: text, high: 14 },
-    ];
+    // Units, and what is written above and below them, are in the way as well. At the edge texts end where it ends.
+    const text = (x, y, wide) => ({ x: Math.min(x, needed - EDGE - wide / 2), y, wide, high: 14 });
+    const upper = ({ x, y }) => [{ x, y, wide: 2 * radius, high: 2 * radius }, text(x, y - radius - 14, above)];
     const around = ({ x, y }) => [
-      ...above({ x, y }), { x, y: y + radius + 14, wide: text, high: 14 },
-      ...(biased ? [{ x, y: y + radius + 40, wide: text, high: 18 }] : []),
+      ...upper({ x, y }), text(x, y + radius + 14, under),
+      ...(biased ? [{ x, y: y + radius + 40, wide: chip[0] + 4, high: 28 }] : []),
     ];
     // Nothing is written below inputs.
-    const placed = [...units[at].flatMap(at === 0 ? above : around), ...units[at + 1].flatMap(around)];
+    const placed = [...units[at].flatMap(at === 0 ? upper : around), ...units[at + 1].flatMap(around)];
     return pairs(from, to).map(([i, j]) => {
       const [start, end] = [units[at][i], units[at + 1][j]];
       const others = pairs(from, to).filter(([k, l]) => k !== i || l !== j).map(([k, l]) => [units[at][k], units[at + 1][l]]);
@@ -85,6 +86,12 @@ const ROOM = 4;
 /** How bad it is that another edge runs below a label, for each hundredth of the edge; covered pixels count one each. */
 const CROSSED = 40;
 
+/** How much worse it is to cover what is written than to come close to it. */
+const HIDDEN = 4;
+/** By how much a place has to be better than one nearer to the middle. */
+const CLEARLY = 10;
+/** Places on an edge, from its middle outwards. */
+const PLACES = Array.from({ length: 25 }, (_, at) => 0.5 + 0.025 * Math.ceil(at / 2) * (at % 2 ? -1 : 1));
 /** How much worse it is to cover a label than what is written at a unit. */
 const LABEL = 5;
 
@@ -92,13 +99,15 @@ const LABEL = 5;
 function spot(start, end, [wide, high], placed, others) {
   const along = ([from, to], t) => ({ x: from.x + t * (to.x - from.x), y: from.y + t * (to.y - from.y) });
   const hundredths = others.flatMap((edge) => Array.from({ length: 101 }, (_, at) => along(edge, at / 100)));
-  const covered = (one) => placed.reduce((sum, other) => {
-    const x = (one.wide + other.wide) / 2 + ROOM - Math.abs(one.x - other.x);
-    const y = (one.high + other.high) / 2 + ROOM - Math.abs(one.y - other.y);
-    return sum + (x > 0 && y > 0 ? x * y * (other.isLabel ? LABEL : 1) : 0);
-  }, 0) + CROSSED * hundredths.filter(({ x, y }) => Math.abs(x - one.x) < wide / 2 + ROOM && Math.abs(y - one.y) < high / 2 + ROOM).length;
-  const choices = [0.5, 0.45, 0.55, 0.4, 0.6, 0.35, 0.65, 0.3, 0.7, 0.25, 0.75, 0.2, 0.8].map((t) => ({ ...along([start, end], t), wide, high }));
-  const best = choices.reduce((best, one) => (covered(one) < covered(best) - 40 ? one : best));
+  const over = (one, other, room) => {
+    const x = (one.wide + other.wide) / 2 + room - Math.abs(one.x - other.x);
+    const y = (one.high + other.high) / 2 + room - Math.abs(one.y - other.y);
+    return x > 0 && y > 0 ? x * y * (other.isLabel ? LABEL : 1) : 0;
+  };
+  const covered = (one) => placed.reduce((sum, other) => sum + over(one, other, ROOM) + HIDDEN * over(one, other, 0), 0)
+    + CROSSED * hundredths.filter(({ x, y }) => Math.abs(x - one.x) < wide / 2 + ROOM && Math.abs(y - one.y) < high / 2 + ROOM).length;
+  const choices = PLACES.map((t) => ({ ...along([start, end], t), wide, high }));
+  const best = choices.reduce((best, one) => (covered(one) < covered(best) - CLEARLY ? one : best));
   placed.push({ ...best, isLabel: true });
   return best;
 }

@@ -2,7 +2,7 @@
 
 import { h, replace, s } from "./element.js";
 import { RULES, watched } from "./fields.js";
-import { layout } from "./layout.js";
+import { EDGE, layout } from "./layout.js";
 import { exact, show, signed } from "./numbers.js";
 import { layersOf } from "./trace.js";
 
@@ -141,11 +141,11 @@ function unitTexts({ plan, seen, parts, state }, layer, j, x, y) {
   if (seen < SEEN.forward || !forward) return [text(5, "name alone", name)];
   const number = (value) => show(value, plan.digits);
   // With its target below, the last column stands at the edge: there texts end where it ends.
-  const edge = plan.below && layer === plan.edges.length - 1 ? { x: plan.width - 2, end: " end" } : { x, end: "" };
+  const edge = plan.below && layer === plan.edges.length - 1 ? { x: plan.width - EDGE, end: " end" } : { x, end: "" };
   const beside = (dy, className, words) => s("text", { x: edge.x, y: y + dy, class: `${className}${edge.end}` }, words);
   const texts = [text(-7, "name", name), text(12, "value", number(forward.outputs[0][j]))];
   const sum = number(forward.pre_activations?.[0][j] ?? forward.outputs[0][j]);
-  texts.push(beside(-plan.radius - 10, "sum", `${state.naming.sum(layer, j)} = ${sum}`));
+  texts.push(beside(-plan.radius - 10, "sum", `${state.naming.sum(layer, j)}${plan.narrow ? "" : " ="} ${sum}`));
   if (seen >= SEEN.backward && backward?.deltas) {
     const delta = backward.deltas[0][j];
     const words = plan.narrow ? `δ ${number(delta)}` : `${state.naming.delta(layer, j)} = ${number(delta)}`;
@@ -196,7 +196,7 @@ function drawTargets({ plan, seen, parts, state, on, picture, overlay }) {
   if (seen >= SEEN.error && state.trace?.loss) {
     const lowest = plan.targets.at(-1);
     const place = plan.below
-      ? { x: plan.width - 2, y: lowest.y + plan.radius + 28, class: "loss end" } : { x: lowest.x, y: lowest.y + plan.radius + 24, class: "loss" };
+      ? { x: plan.width - EDGE, y: lowest.y + plan.radius + 28, class: "loss end" } : { x: lowest.x, y: lowest.y + plan.radius + 24, class: "loss" };
     picture.append(s("text", place, `E = ${show(state.trace.loss.value)}`));
   }
 }
