@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 CARGO_DENY_VERSION := 0.20.2
 
-.PHONY: help run test lint test-rust test-python test-container soak bench bench-kernels golden golden-log clean
+.PHONY: help run test lint test-rust test-python test-container soak soak-crashes soak-simulation soak-contract bench bench-kernels golden golden-log clean
 
 help:
 	@echo 'make run             build and serve on 127.0.0.1:8080'
@@ -37,15 +37,25 @@ test-python: .venv/ready
 	cargo build --release --locked
 	CHAINRULE_BINARY=target/release/chainrule $(PYTHON) -m pytest -q -p no:cacheprovider -n auto --dist worksteal tests/python
 
-# What gets better with time, each as long as an hour permits; a failure prints the seed that brings it back.
-soak: .venv/ready
+# What gets better with time; a failure prints the seed that brings it back.
+soak: soak-crashes soak-simulation soak-contract
+
+SOAK := $(PYTHON) -m pytest -v -p no:cacheprovider -n auto --dist worksteal
+
+soak-crashes: .venv/ready
 	cargo build --release --locked
+	CHAINRULE_BINARY=target/release/chainrule KILL_ROUNDS=400 TRAIN_KILL_ROUNDS=40 POWER_CUT_ROUNDS=100000 \
+	  KILL_POINT_ROUNDS=4 FAILING_DISK_ROUNDS=0 DAMAGE_ROUNDS=2000 $(SOAK) tests/python/test_kill.py \
+	  tests/python/test_power_cut.py tests/python/test_kill_points.py tests/python/test_failing_disk.py \
+	  tests/python/test_damage.py tests/python/test_train_crash.py
+
+soak-simulation: .tools/packages
 	SIMULATIONS=200000 cargo test --release --locked --test it simulation
-	CHAINRULE_BINARY=target/release/chainrule KILL_ROUNDS=400 TRAIN_KILL_ROUNDS=40 POWER_CUT_ROUNDS=100000 KILL_POINT_ROUNDS=4 \
-	  FAILING_DISK_ROUNDS=0 DAMAGE_ROUNDS=2000 GRADE_CASES=100 CONTRACT_EXAMPLES=300 $(PYTHON) -m pytest -q \
-	  -p no:cacheprovider -n auto --dist worksteal tests/python/test_kill.py tests/python/test_power_cut.py \
-	  tests/python/test_kill_points.py tests/python/test_failing_disk.py tests/python/test_damage.py \
-	  tests/python/test_grade.py tests/python/test_contract.py tests/python/test_train_crash.py
+
+soak-contract: .venv/ready
+	cargo build --release --locked
+	CHAINRULE_BINARY=target/release/chainrule GRADE_CASES=100 CONTRACT_EXAMPLES=300 $(SOAK) tests/python/test_grade.py \
+	  tests/python/test_contract.py
 
 # Peers that cannot be installed are skipped with a word; BENCH="wire sqlite" measures these alone.
 bench: .tools/packages

@@ -10,6 +10,11 @@ export const EDGE = 2;
 /** Edges of one gap that can carry a label each. */
 const LABELLED = 8;
 
+/** How wide a bias is written, which names itself, where a weight's label is a chip of `[wide, high]`. */
+export function biasWidth([wide]) {
+  return wide + 4;
+}
+
 /** Whether all weights of a network can be written on its edges. */
 export function fits(sizes) {
   return sizes.length <= 5 && Math.max(...sizes) <= 4 && gaps(sizes).every(([from, to]) => from * to <= LABELLED);
@@ -61,7 +66,7 @@ export function layout(sizes, width, biased) {
     const upper = ({ x, y }) => [{ x, y, wide: 2 * radius, high: 2 * radius }, text(x, y - radius - 14, above)];
     const around = ({ x, y }) => [
       ...upper({ x, y }), text(x, y + radius + 14, under),
-      ...(biased ? [{ x, y: y + radius + 40, wide: chip[0] + 4, high: 28 }] : []),
+      ...(biased ? [{ x, y: y + radius + 40, wide: biasWidth(chip), high: 28 }] : []),
     ];
     // Nothing is written below inputs.
     const placed = [...units[at].flatMap(at === 0 ? upper : around), ...units[at + 1].flatMap(around)];

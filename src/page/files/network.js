@@ -2,7 +2,7 @@
 
 import { h, replace, s } from "./element.js";
 import { RULES, watched } from "./fields.js";
-import { EDGE, layout } from "./layout.js";
+import { EDGE, biasWidth, layout } from "./layout.js";
 import { exact, show, signed } from "./numbers.js";
 import { layersOf } from "./trace.js";
 
@@ -161,7 +161,7 @@ function drawBias({ plan, state, on, overlay, seen, parts }, gap, j, x, y) {
   const weight = { gap, parameter: "bias", index: [j] };
   const key = keyOf(weight);
   const name = state.naming.bias(gap, j);
-  const place = { left: `${x}px`, top: `${y + plan.radius + (seen >= SEEN.backward ? 40 : 18)}px`, width: `${plan.chip[0] + 4}px` };
+  const place = { left: `${x}px`, top: `${y + plan.radius + (seen >= SEEN.backward ? 40 : 18)}px`, width: `${biasWidth(plan.chip)}px` };
   if (state.editing === key) {
     overlay.append(editor({ key, name, value: bias[j], place, side: half(plan, y), done: (number) => on.setWeight(weight, number) }));
     return;

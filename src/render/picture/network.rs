@@ -18,7 +18,8 @@ const DOWN_MANY: f64 = 62.0;
 const MARGIN: (f64, f64, f64, f64) = (74.0, 104.0, 74.0, 77.0);
 /// Units of a column up to which each connection has its number.
 const LABELLED: usize = 3;
-/// Where a connection's number stands on it, as a part of the way: numbers of three by three connections do not meet.
+/// Where a connection's number stands on it, as a part of the way from where it begins: numbers of three by three
+/// connections do not meet, and none covers the head of an arrow.
 const LABEL_AT: f64 = 0.28;
 /// How far what stands below a box may reach beyond it.
 const BESIDE: f64 = 9.0;
@@ -198,8 +199,17 @@ impl Drawn<'_> {
             let (start, end) = ((start, self.y(right - 1, from)), (end, self.y(right, to)));
             let share = if largest > 0.0 { value.abs() / largest } else { 0.0 };
             let width = if labelled { 1.0 + (WIDEST - 1.0) * share } else { 0.4 + 3.0 * share };
-            svg.line(start, end, sign(value), width);
-            let place = (start.0 + LABEL_AT * (end.0 - start.0), start.1 + LABEL_AT * (end.1 - start.1));
+            let part = match self.drawing.flow {
+                Flow::Backward if labelled => {
+                    svg.arrow(end, start, value, width);
+                    1.0 - LABEL_AT
+                }
+                _ => {
+                    svg.line(start, end, sign(value), width);
+                    LABEL_AT
+                }
+            };
+            let place = (start.0 + part * (end.0 - start.0), start.1 + part * (end.1 - start.1));
             labels.push((place, value));
         }
         for (place, value) in labels.into_iter().filter(|_| labelled) {

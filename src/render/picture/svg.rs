@@ -88,6 +88,27 @@ impl Svg {
         );
     }
 
+    /// An arrow, in the colour of a number's sign: a line of a width, and a head that ends at the tip.
+    pub fn arrow(&mut self, from: (f64, f64), tip: (f64, f64), value: f64, width: f64) {
+        let (long, half) = (7.0 + width, 3.5 + width / 2.0);
+        let (x, y) = (tip.0 - from.0, tip.1 - from.1);
+        let length = x.hypot(y);
+        let (x, y) = (x / length, y / length);
+        let neck = (tip.0 - long * x, tip.1 - long * y);
+        self.line(from, neck, sign(value), width);
+        let _ = writeln!(
+            self.body,
+            "<polygon points=\"{:.2},{:.2} {:.2},{:.2} {:.2},{:.2}\" class=\"{}\"/>",
+            tip.0,
+            tip.1,
+            neck.0 - half * y,
+            neck.1 + half * x,
+            neck.0 + half * y,
+            neck.1 - half * x,
+            sign_of_area(value)
+        );
+    }
+
     /// A line through points.
     pub fn path(&mut self, points: &[(f64, f64)], class: &str, width: f64) {
         let points: Vec<String> = points.iter().map(|(x, y)| format!("{x:.2},{y:.2}")).collect();
