@@ -243,8 +243,8 @@ codes! {
         "Two layers of one network, or of one list of weights, have the same name, so that neither could be asked \
          for."
         "Give each a name of its own; the pointer shows the second one.",
-    UnknownLayer "unknown_layer" UNPROCESSABLE_ENTITY "The body names a layer that the network does not have."
-        "The body names a layer, and the network has none of that name."
+    UnknownLayer "unknown_layer" UNPROCESSABLE_ENTITY "The request names a layer that the network does not have."
+        "The body or the query names a layer, and the network has none of that name."
         "GET /v1/sessions/{name} lists the layers; one without a name of its own is called layer1, layer2 and so on \
          from the inputs up.",
     UnknownParameter "unknown_parameter" UNPROCESSABLE_ENTITY

@@ -121,3 +121,8 @@ pub fn code(name: &impl ToString) -> Span {
 pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
+
+/// So many of something, and what one or many of it do.
+pub fn counted_doing(count: usize, what: &str, (one, many): (&str, &str)) -> String {
+    format!("{} {}", counted(count, what), if count == 1 { one } else { many })
+}

@@ -39,13 +39,25 @@ pub struct Symbol {
     /// What stands before it: Δ or ∂E/∂
     pub before: Before,
     /// Below on the right
-    pub sub: String,
+    pub sub: Sub,
     /// Above on the right, in parentheses: the layer
     pub layer: String,
     /// ŷ
     pub hat: bool,
     /// w′: after the step
     pub prime: bool,
+}
+
+/// What stands below a letter on its right.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Sub {
+    /// Nothing
+    #[default]
+    Nothing,
+    /// Which one of many: numbers, or letters that stand for any
+    Index(String),
+    /// Words, set as words
+    Words(&'static str),
 }
 
 /// What stands before a letter.
@@ -77,8 +89,14 @@ impl Symbol {
 
     /// The same with an index.
     #[must_use]
-    pub fn at(self, sub: impl Into<String>) -> Self {
-        Self { sub: sub.into(), ..self }
+    pub fn at(self, index: impl Into<String>) -> Self {
+        Self { sub: Sub::Index(index.into()), ..self }
+    }
+
+    /// The same that some words tell from others.
+    #[must_use]
+    pub fn that_is(self, words: &'static str) -> Self {
+        Self { sub: Sub::Words(words), ..self }
     }
 
     /// Its change.

@@ -1,8 +1,6 @@
 //! Formulas in MathML Core, which browsers draw by themselves.
 
-use std::fmt::Write as _;
-
-use super::math::{Before, Equation, Math, Symbol};
+use super::math::{Before, Equation, Math, Sub, Symbol};
 use super::number::Written;
 
 /// An equation as a block: its forms one under the other.
@@ -53,24 +51,15 @@ fn named(symbol: &Symbol) -> String {
     if symbol.hat {
         text = format!("<mover>{text}<mo>^</mo></mover>");
     }
-    let sub = match symbol.sub.len() {
-        0 => None,
-        // An index that stands for any, as a letter alone is set.
-        1 => Some(format!("<mi>{}</mi>", symbol.sub)),
-        _ => Some(format!("<mi mathvariant=\"normal\">{}</mi>", symbol.sub)),
-    };
-    let mut above = String::new();
     if symbol.prime {
-        above.push_str("<mo>′</mo>");
+        // Fonts have raised the prime already: as a superscript it would be raised twice, and float.
+        text = format!("<mrow>{text}<mo>′</mo></mrow>");
     }
-    if !symbol.layer.is_empty() {
-        // Writing to a text cannot fail.
-        let _ = write!(above, "<mo>(</mo><mn>{}</mn><mo>)</mo>", symbol.layer);
-    }
-    text = match (sub, above.is_empty()) {
+    let layer = format!("<mrow><mo>(</mo><mn>{}</mn><mo>)</mo></mrow>", symbol.layer);
+    text = match (below(&symbol.sub), symbol.layer.is_empty()) {
         (Some(sub), true) => format!("<msub>{text}{sub}</msub>"),
-        (None, false) => format!("<msup>{text}<mrow>{above}</mrow></msup>"),
-        (Some(sub), false) => format!("<msubsup>{text}{sub}<mrow>{above}</mrow></msubsup>"),
+        (None, false) => format!("<msup>{text}{layer}</msup>"),
+        (Some(sub), false) => format!("<msubsup>{text}{sub}{layer}</msubsup>"),
         (None, true) => text,
     };
     match symbol.before {
@@ -80,6 +69,21 @@ fn named(symbol: &Symbol) -> String {
             format!("<mfrac><mrow><mo>∂</mo><mi>E</mi></mrow><mrow><mo>∂</mo>{text}</mrow></mfrac>")
         }
     }
+}
+
+/// What stands below a letter, as one element: of an index each letter stands for any number, as a letter alone does.
+fn below(sub: &Sub) -> Option<String> {
+    let index = match sub {
+        Sub::Nothing => return None,
+        Sub::Words(words) => return Some(format!("<mtext>{words}</mtext>")),
+        Sub::Index(index) => index,
+    };
+    if index.chars().any(char::is_alphabetic) {
+        let letters: Vec<_> = index.chars().map(|letter| format!("<mi>{letter}</mi>")).collect();
+        let row = letters.concat();
+        return Some(if letters.len() == 1 { row } else { format!("<mrow>{row}</mrow>") });
+    }
+    Some(format!("<mn>{index}</mn>"))
 }
 
 fn digits(number: &Written) -> String {

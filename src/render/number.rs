@@ -35,6 +35,16 @@ impl Digits {
 
     /// A finite number, rounded to the nearest. Zero has no sign.
     pub fn write(self, value: f64) -> Written {
+        self.written(value, false)
+    }
+
+    /// Each finite number of a scale with how it is written: if one needs a power of ten, every one but 0 has it.
+    pub fn write_alike(self, values: Vec<f64>) -> Vec<(f64, Written)> {
+        let long = values.iter().any(|value| self.write(*value).exponent.is_some());
+        values.into_iter().map(|value| (value, self.written(value, long && value != 0.0))).collect()
+    }
+
+    fn written(self, value: f64, as_power: bool) -> Written {
         /// Powers of ten that are written out.
         const WRITTEN_OUT: RangeInclusive<i32> = -4..=5;
         let magnitude = value.abs();
@@ -43,7 +53,7 @@ impl Digits {
         let exact = parts(&shortest).0.len() <= self.0;
         let (digits, power) = parts(if exact { &shortest } else { &rounded });
         let negative = value < 0.0;
-        if !WRITTEN_OUT.contains(&power) {
+        if as_power || !WRITTEN_OUT.contains(&power) {
             return Written { negative, digits: pointed(&digits, 1), exponent: Some(power), exact };
         }
         let digits = if let Ok(power) = usize::try_from(power) {

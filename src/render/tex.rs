@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::math::{Before, Equation, Math, Symbol};
+use super::math::{Before, Equation, Math, Sub, Symbol};
 use super::number::Written;
 
 /// A formula.
@@ -87,9 +87,12 @@ fn named(symbol: &Symbol) -> String {
     if symbol.prime {
         text.push('\'');
     }
-    if !symbol.sub.is_empty() {
-        let _ = write!(text, "_{{{}}}", symbol.sub);
-    }
+    // Writing to a text cannot fail.
+    let _ = match &symbol.sub {
+        Sub::Nothing => Ok(()),
+        Sub::Index(index) => write!(text, "_{{{index}}}"),
+        Sub::Words(words) => write!(text, "_{{\\text{{{words}}}}}"),
+    };
     if !symbol.layer.is_empty() {
         // A prime and a superscript cannot both be superscripts.
         text = if symbol.prime {

@@ -21,6 +21,8 @@ from crash import Server
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "3"))
 CLIENTS = 6
 SESSIONS = 3
+# Rounds after which every step is recalled again, from the first one on, and not the new ones alone.
+WHOLE = 20
 
 
 class Load(threading.Thread):
@@ -73,7 +75,8 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
         assert requests.put(f"{server.url}/v1/sessions/s{session}", json=body, timeout=30).status_code == 201
     asked: dict[float, tuple[str, dict, str]] = {}
     answered: dict[float, tuple[int, bytes]] = {}
-    for _ in range(ROUNDS):
+    traces = Traces()
+    for number in range(ROUNDS):
         clients = [Load(server.url, chance.randrange(1 << 32), marks) for _ in range(CLIENTS)]
         for client in clients:
             client.start()
@@ -86,40 +89,58 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
             asked |= client.asked
             answered |= client.answered
         server = Server(store)
+        if number % WHOLE == 0:
+            traces = Traces()
         lost = [mark for mark in asked if mark not in answered]
-        check(server.url, asked, answered)
+        check(traces, server.url, asked, answered)
         # Whoever was not answered asks again: done once, whether or not it was done before.
         for mark in lost:
             path, body, key = asked[mark]
             answer = requests.post(server.url + path, json=body, headers={"Idempotency-Key": key}, timeout=30)
             assert answer.status_code == 200, answer.text
             answered[mark] = (answer.json()["step"], answer.content)
-        check(server.url, asked, answered)
+        check(traces, server.url, asked, answered)
+    check(Traces(), server.url, asked, answered)
     assert len(answered) > 20 * ROUNDS, f"only {len(answered)} steps were answered"
     server.stop()
 
 
-def check(url: str, asked: dict, answered: dict) -> None:
-    found: Counter[float] = Counter()
-    for session in range(SESSIONS):
-        path = f"{url}/v1/sessions/s{session}"
-        last, weights, traces = requests.get(path, timeout=30).json()["step"], None, {}
-        for step in range(1, last + 1):
-            answer = requests.get(f"{path}/steps/{step}", timeout=30)
-            assert answer.status_code == 200, answer.text
-            trace = json.loads(answer.content)
-            assert trace["step"] == step
-            before = [layer["parameters"] for layer in trace["forward"]["layers"]]
-            assert weights is None or before == weights, f"step {step} does not go on from the one before"
-            updates = reversed(trace["update"]["layers"])
-            weights = [{name: change["after"] for name, change in layer["parameters"].items()} for layer in updates]
-            mark = trace["loss"]["targets"][0][0]
-            found[mark] += 1
-            traces[step] = (mark, answer.content)
-        for mark, (step, content) in answered.items():
-            if asked[mark][0] == f"/v1/sessions/s{session}/step":
-                assert step <= last, f"step {step} was answered and is lost"
-                assert traces[step] == (mark, content), f"step {step} was answered otherwise"
+class Traces:
+    """The marks and traces of each session's steps, as the server recalls them: a later look reads the later steps alone."""
+
+    def __init__(self) -> None:
+        self.of: list[list[tuple[float, bytes]]] = [[] for _ in range(SESSIONS)]
+        self._weights: list[list[dict] | None] = [None] * SESSIONS
+
+    def read(self, url: str) -> None:
+        connection = requests.Session()
+        connection.trust_env = False
+        for session, traces in enumerate(self.of):
+            path = f"{url}/v1/sessions/s{session}"
+            last = connection.get(path, timeout=30).json()["step"]
+            assert last >= len(traces), f"step {len(traces)} was there and is lost"
+            for step in range(len(traces) + 1, last + 1):
+                answer = connection.get(f"{path}/steps/{step}", timeout=30)
+                assert answer.status_code == 200, answer.text
+                traces.append((self._follow(session, step, json.loads(answer.content)), answer.content))
+
+    def _follow(self, session: int, step: int, trace: dict) -> float:
+        """The trace goes on where the one before it ended; gives its mark."""
+        assert trace["step"] == step
+        before, weights = [layer["parameters"] for layer in trace["forward"]["layers"]], self._weights[session]
+        assert weights is None or before == weights, f"step {step} does not go on from the one before"
+        updates = reversed(trace["update"]["layers"])
+        self._weights[session] = [{name: change["after"] for name, change in layer["parameters"].items()} for layer in updates]
+        return trace["loss"]["targets"][0][0]
+
+
+def check(traces: Traces, url: str, asked: dict, answered: dict) -> None:
+    traces.read(url)
+    for mark, (step, content) in answered.items():
+        of = traces.of[int(asked[mark][0].removeprefix("/v1/sessions/s").removesuffix("/step"))]
+        assert step <= len(of), f"step {step} was answered and is lost"
+        assert of[step - 1] == (mark, content), f"step {step} was answered otherwise"
+    found = Counter(mark for of in traces.of for mark, _ in of)
     twice = [mark for mark, times in found.items() if times > 1]
     assert not twice, f"made twice: {twice}"
     assert set(found) <= set(asked)

@@ -110,12 +110,36 @@ def covered(page):
     ]
 
 
+def dense(units, activation="tanh", **more):
+    return {"kind": "dense", "units": units, "activation": activation, "bias": True, **more}
+
+
+NETWORKS = {
+    "worked-example": None,
+    "mazur": None,
+    "two-hidden": (2, [dense(2, "relu", bias=False), dense(2, "silu"), dense(1, "sigmoid")], "binary_cross_entropy"),
+    "two-outputs": (3, [dense(2), dense(2), dense(2)], "half_squared_error"),
+    "eight-hidden": (4, [dense(8), dense(3, "softmax")], "cross_entropy"),
+}
+
+
 @pytest.mark.parametrize("size", [DESKTOP, PHONE, SMALL_PHONE], ids=["desktop", "phone", "small-phone"])
-@pytest.mark.parametrize("preset", ["worked-example", "mazur"])
-def test_no_number_of_a_network_lies_on_another(page, preset, size):
+@pytest.mark.parametrize("network", NETWORKS)
+def test_no_number_of_a_network_lies_on_another(page, server, network, size):
     page.look(size, "light")
+    what = f"preset={network}"
+    if NETWORKS[network]:
+        inputs, layers, loss = NETWORKS[network]
+        body = {"network": {"inputs": inputs, "layers": layers}, "loss": loss, "seed": 7}
+        what = f"session={server.post('/v1/sessions', body)['name']}"
     for stage in STAGES:
-        page.open(f"#walk?preset={preset}&stage={stage}")
+        page.open(f"#walk?{what}&stage={stage}")
         assert covered(page) == [], stage
-        page.press('[data-key="weights-1-0-0"]')
-        assert covered(page) == [], f"{stage}, a weight chosen"
+        labels = page.all('[data-key="weights-1-0-0"]')
+        assert bool(labels) == (network != "eight-hidden")
+        if labels:
+            page.press('[data-key="weights-1-0-0"]')
+            assert covered(page) == [], f"{stage}, a weight chosen"
+    if not NETWORKS[network] and size != SMALL_PHONE:
+        wide, room = page.run("const box = document.getElementById('walk-network'); return [box.scrollWidth, box.clientWidth]")
+        assert wide <= room, "the presets that are walked fit, a phone included"

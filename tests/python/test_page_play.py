@@ -286,6 +286,13 @@ def test_a_network_is_built(page, server):
     assert [layer["kind"] for layer in network["layers"][1]["layers"]] == ["dense", "batch_norm", "activation"]
 
 
+def test_a_network_without_hidden_layers_is_one_in_its_address(page):
+    page.open("#play?data=circle&layers=none")
+    assert "layers=none" in page.driver.current_url
+    page.open(page.run("return location.hash"))
+    assert [item.text.split("\n")[0] for item in page.all("#play-builder li")] == []
+
+
 def test_deep_networks_are_drawn_as_layers(page):
     page.open("#play?preset=telephone-relu")
     items = [item.text.split("\n") for item in page.all(".layer-strip > li")]

@@ -346,3 +346,36 @@ def test_labels_keep_clear_of_each_other_and_of_the_crossing(page):
         for other, there in boxes.items():
             aside = there["x"] >= right + 4 or there["y"] >= bottom + 4 or there["x"] + there["width"] + 4 <= box["x"]
             assert key == other or aside or there["y"] + there["height"] + 4 <= box["y"], (key, other)
+
+
+def test_after_an_update_a_weight_is_typed_over_as_it_is_now(page, server):
+    page.open("#walk?stage=update")
+    page.press('[data-key="weights-0-0-0"]')
+    page.press('[data-key="weights-0-0-0"]')
+    path = f"/v1/sessions/{session_of(page)}"
+    [first, _] = server.get(f"{path}/weights")["layers"]
+    assert float(page.one("input.editing").get_attribute("value")) == first["parameters"]["weights"][0][0]
+    page.type("input.editing", "0.4")
+    [first, _] = server.get(f"{path}/weights")["layers"]
+    assert first["parameters"]["weights"][0][0] == 0.4, "what it was before can be set again"
+
+
+def test_a_softmax_is_told_as_the_trace_has_it(page, server):
+    layers = [{"kind": "dense", "units": 3, "activation": "softmax"}]
+    spec = {"network": {"inputs": 2, "layers": layers}, "loss": "cross_entropy", "seed": 3}
+    name = server.post("/v1/sessions", spec)["name"]
+    page.open(f"#walk?session={name}&x=0.5,-1&y=0,1,0&stage=backward")
+    trace = server.post(f"/v1/sessions/{name}/backward", {"inputs": [[0.5, -1]], "targets": [[0, 1, 0]]})
+    [last] = trace["backward"]["layers"]
+    lines = [line.text.split("\n") for line in page.all("#walk-formulas .line")]
+    outputs, errors, deltas = trace["forward"]["outputs"][0], last["errors"][0], last["deltas"][0]
+    parts = zip(lines[1::2], outputs, errors, deltas, strict=True)
+    for line, output, error, delta in parts:
+        text = " ".join(line)
+        found = [number(text) for text in re.findall(r"(?<![₀-₉])−?\d+(?:\.\d+)?(?:e−?\d+)?", text.split("= ", 2)[2])]
+        assert found[0] == number(shown(output)) and found[-1] == number(shown(delta))
+        # The formula with these numbers put in is what stands at its end.
+        [own, *sums] = found[1:-1]
+        assert own == number(shown(error))
+        total = sum(a * b for a, b in zip(sums[::2], sums[1::2], strict=True))
+        assert abs(found[0] * (own - total) - found[-1]) < 1e-3 * max(1, abs(delta))

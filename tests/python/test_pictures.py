@@ -154,6 +154,30 @@ def test_a_deep_network_is_layers_and_not_spaghetti(server):
         assert "89 layers between" in text and len(text) < 100_000
 
 
+@pytest.mark.parametrize("picture", ["network", "backward", "weights"])
+@pytest.mark.parametrize("name", ["layer-with-a-name-of-as-many-as-47-signs-in-all", "w" * 47, "7" * 47])
+def test_a_long_name_is_cut_to_its_room(server, name, picture):
+    layers = [{"kind": "dense", "units": 2, "name": name[1:]}, {"kind": "dense", "units": 1, "name": name}]
+    body = {"network": {"inputs": 2, "layers": layers}, "inputs": [[0.1, 0.9]], "targets": [[1]]}
+    root = check(ask(server, body, picture=picture).text)
+    cut = [text for text in root.findall(f".//{SVG}text") if text.text.endswith("…")]
+    assert len(cut) == 2 and all(name.startswith(text.text[:-1]) or name[1:].startswith(text.text[:-1]) for text in cut)
+    # A w is nearly as wide as a text is high.
+    width = (0.85 if set(name) == {"w"} else 0.55) * 13 * len(cut[-1].text)
+    right = float(cut[-1].get("x")) + (width if picture == "weights" else width / 2)
+    assert right <= float(root.get("viewBox").split()[2])
+
+
+def test_one_is_told_as_one(server):
+    body = {"network": {"inputs": 1, "layers": [{"kind": "dense", "units": 1}]}, "inputs": [[1]], "targets": [[0]]}
+    for picture, words in (("network", "A network of 1 input, 1 layer and 1 output."), ("weights", "each of 1 dense layer:")):
+        assert words in check(ask(server, body, picture=picture).text).find(f"{SVG}desc").text
+    deep = {**body, "network": {"inputs": 1, "layers": [{"kind": "dense", "units": 1}] * 12}}
+    assert all("1 layer between" in ask(server, deep, form).text for form in ("svg", "mermaid"))
+    for voice, words in (("textbook", "1 number goes in at the bottom."), ("factory", "1 kind of raw material comes in.")):
+        assert words in ask(server, body, "markdown", voice=voice).text
+
+
 def test_the_policy_lets_nothing_in(server):
     answer = ask(server, WORKED)
     assert answer.headers["content-type"].startswith("image/svg+xml")
@@ -169,7 +193,7 @@ LINES = (
     r'    u\d+_\d+\["[^"\[\]]+"\]',
     r"  end",
     r'  c\d+\["[^"\[\]]+"\]',
-    r'  gap\["\d+ layers between"\]',
+    r'  gap\["\d+ layers? between"\]',
     r'  u\d+_\d+ -- "[^"]+" --> u\d+_\d+',
     r'  u\d+_\d+ -\. "[^"]+" \.-> u\d+_\d+',
     r"  c\d+ (-->|-\.->) c\d+",
@@ -222,6 +246,7 @@ def test_the_telephone_game_is_drawn_to_scale(server, depth):
     assert len(series) == len(told) == 4
     names = [text.text for text in root.findall(f".//{SVG}text")]
     assert {variant["name"] for variant in told} <= set(names) and "0.25^distance" in names
+    assert "10⁰" in names
     # Two points of the bound fix the scale; every other point lies on it.
     first, last = told[0]["layers"][0], told[0]["layers"][-1]
     (x0, y0), (x1, y1) = bound[0], bound[-1]

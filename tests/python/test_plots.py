@@ -149,6 +149,35 @@ def test_the_distance_of_a_trace(server, body):
     assert (forward.status_code, forward.json()["code"]) == (422, "conflicting_fields")
 
 
+def test_a_layer_without_blame_is_told_in_words(server):
+    hidden = {"kind": "dense", "units": 2, "activation": "sigmoid", "name": "hidden", "weights": [[1e3, -1e3]]}
+    body = {"network": {"inputs": 1, "layers": [hidden, {"kind": "dense", "units": 1}]}, "inputs": [[1]], "targets": [[3]]}
+    saturated = check(ask(server, body, picture="distance").text)
+    texts = [text.text for text in saturated.findall(f".//{SVG}text")]
+    for what in ("mean |δ|", "size of change"):
+        words = f"{what}: 0 in hidden, which a logarithmic scale cannot show"
+        assert words in texts and words in saturated.find(f"{SVG}desc").text
+    body = {"network": {"inputs": 1, "layers": [{"kind": "dense", "units": 1, "weights": [[1]]}]}, "inputs": [[1]], "targets": [[1]]}
+    learned = check(ask(server, body, picture="distance").text)
+    texts = [text.text for text in learned.findall(f".//{SVG}text")]
+    assert texts[1:] == ["mean |δ|: 0 in every layer", "size of change: 0 in every layer"]
+    assert not learned.findall(f".//{SVG}line") and not learned.findall(f".//{SVG}polyline")
+
+
+@pytest.mark.parametrize(("weight", "inputs"), [(1e152, [1, 5, 10.2]), (1e3, [1, 1.5, 0.2]), (1e-2, [1, 1.5, 0.5])])
+def test_the_marks_of_a_scale_are_of_one_form(server, weight, inputs):
+    path = f"/v1/sessions/drawn-marks-{weight:g}".replace("+", "")
+    layer = {"kind": "dense", "units": 1, "weights": [[weight]], "bias": False}
+    server.put(path, {"network": {"inputs": 1, "layers": [layer]}, "optimizer": {"kind": "sgd", "learning_rate": 1e-300}})
+    for value in inputs:
+        server.post(f"{path}/step", {"inputs": [[value]], "targets": [[0]]})
+    root = check(server.answer("GET", f"{path}/steps?format=svg").text)
+    marks = [text.text for text in root.findall(f".//{SVG}text") if text.get("class") == "soft small end"]
+    assert len({"·" in mark for mark in marks if mark != "0"}) == 1 and len(marks) >= 3
+    assert not any("00·" in mark for mark in marks), marks
+    assert Scales(root)
+
+
 def test_the_loss_of_a_session(server):
     path = "/v1/sessions/drawn-loss"
     server.put(path, {"preset": "worked-example"})

@@ -9,6 +9,7 @@ import random
 import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 
@@ -46,7 +47,7 @@ def displays(text):
 
 def bare(formula):
     """A formula without names: indices, layers, hats and primes are gone."""
-    formula = re.sub(r"_\{[^{}]*\}", "", formula)
+    formula = re.sub(r"_\{(?:[^{}]|\{[^{}]*\})*\}", "", formula)
     formula = re.sub(r"\^\{\([^{}]*\)\}", "", formula)
     return formula.replace("'", "")
 
@@ -171,9 +172,10 @@ def check_numbers(server, body, digits, **query):
 
 
 def check_equations(text):
-    """Each form of numbers comes to the value that is printed last."""
+    """Each form of numbers comes to the value that is printed last, and none stands twice."""
     checked = 0
     for display in displays(text):
+        assert all(one != other for one, other in pairwise(sides(display))), display
         forms = [form for form in sides(display) if is_of_numbers(form)]
         if len(forms) < 2 or len(sides(display)) < 2:
             continue
@@ -188,7 +190,7 @@ def test_the_worked_example_is_the_tutorials(server):
     text = ask(server, WORKED, format="markdown").text
     for line in ("a_{1} &= x_{1} \\cdot w_{11} + x_{2} \\cdot w_{21} \\\\\n&= 0.5 \\cdot 0.4 + 0.3 \\cdot 0.2 \\\\\n&= 0.26",
                  "\\approx 0.5646", "\\approx 0.5744", "\\approx 0.6384", "\\approx 0.06537",
-                 "\\delta_{out} &= 0.3616 \\cdot 0.6384 \\cdot \\left(1 - 0.6384\\right)", "\\approx 0.08346",
+                 "\\delta_{\\text{out}} &= 0.3616 \\cdot 0.6384 \\cdot \\left(1 - 0.6384\\right)", "\\approx 0.08346",
                  "\\delta_{1} &= 0.05008 \\cdot 0.5646", "\\approx 0.01231", "v'_{1} &= 0.6 + 0.02356", "\\approx 0.6236",
                  "E' \\approx 0.06310", "| `hidden` | $1$ | $0.01024$ | $0.1226$ | $0.004306$ |"):
         assert line in text, line
@@ -250,6 +252,12 @@ def test_each_optimizers_changes_are_computed_in_numbers(server, kind):
         server.answer("POST", f"{path}/step", batch)
     text = server.answer("POST", f"{path}/step?format=markdown&digits=17", batch).text
     check_equations(text)
+    # Words below a letter are set as words, with the space between them.
+    assert all(re.fullmatch(r"[a-z]{1,2}|\d+", index) for index in re.findall(r"_\{([^{}]*)\}", text))
+    page = server.answer("GET", f"{path}/steps/3?format=html").text
+    for words, setting in (("with decay", "weight_decay"), ("clipped", "clip_norm")):
+        is_pulled = setting in STEPPED[kind] and kind != "adamw"
+        assert (f"g_{{\\text{{{words}}}}}" in text, f"<mtext>{words}</mtext>" in page) == (is_pulled, is_pulled)
     changes = [display for display in displays(text) if display.removeprefix("\\begin{aligned}\n").startswith("\\Delta")]
     of_numbers = [display for display in changes if len([form for form in sides(display) if is_of_numbers(form)]) >= 2]
     assert len(of_numbers) == 12, changes

@@ -13,4 +13,6 @@ export function writeAddress(view, fields) {
   const query = new URLSearchParams(given).toString();
   const hash = `#${view}${query && `?${query}`}`;
   if (hash !== location.hash) history.replaceState(null, "", hash);
+  // Whoever comes back from another view finds what was left there.
+  document.querySelector(`nav a[data-view="${view}"]`).setAttribute("href", hash);
 }

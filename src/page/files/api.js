@@ -10,6 +10,12 @@ export class Refusal extends Error {
   }
 }
 
+/** What went wrong, in plain words: a browser only says that something did. */
+export function plain(error) {
+  if (!(error instanceof TypeError)) return error;
+  return new Refusal(0, { code: "unreachable", detail: "The server does not answer. Is it still running?" });
+}
+
 const REMEMBERED = 60;
 const listeners = new Set();
 
@@ -45,10 +51,7 @@ async function ask(method, path, body, options) {
     if (options.raw) return { text, type: response.headers.get("content-type") ?? "" };
     return text === "" ? null : JSON.parse(text);
   } catch (error) {
-    if (error instanceof TypeError) {
-      throw new Refusal(0, { code: "unreachable", detail: "The server does not answer. Is it still running?" });
-    }
-    throw error;
+    throw plain(error);
   } finally {
     request.milliseconds = performance.now() - started;
     tell();
@@ -58,7 +61,9 @@ async function ask(method, path, body, options) {
 /** Asks for a stream; gives the response as soon as its head is there. */
 export async function stream(method, path, body, { accept, signal }) {
   const request = remember(method, path, body, { why: "action", accept });
-  const response = await send(method, path, body, { accept, signal });
+  const response = await send(method, path, body, { accept, signal }).catch((error) => {
+    throw plain(error);
+  });
   request.status = response.status;
   tell();
   if (!response.ok) throw new Refusal(response.status, await response.json());

@@ -40,7 +40,7 @@ function forward({ naming, inputs }, parts) {
     const from = layer === 0 ? naming.input : (i) => naming.output(layer - 1, i);
     const lines = units(forward.outputs[0], (value, j) => {
       const sum = shortened(values.map((_, i) => `${from(i)}·${naming.weight(layer, i, j)}`), bias && naming.bias(layer, j));
-      const put = shortened(values.map((x, i) => `${show(x)}·${bracket(weights[i][j])}`), bias && bracket(bias[j]));
+      const put = shortened(values.map((x, i) => `${bracket(x)}·${bracket(weights[i][j])}`), bias && bracket(bias[j]));
       const total = forward.pre_activations?.[0][j] ?? value;
       const squeeze = activationName(forward.activation);
       const activated = [naming.output(layer, j), `${squeeze}(${naming.sum(layer, j)})`, `${squeeze}(${show(total)})`, show(value)];
@@ -50,17 +50,19 @@ function forward({ naming, inputs }, parts) {
   });
 }
 
+/** Of each loss: in symbols, the part of one output in numbers, and what is made of the sum of these parts. */
 const LOSSES = {
-  half_squared_error: ["½ Σ (y − ŷ)²", (y, p) => `½·(${show(y)} − ${bracket(p)})²`],
-  mean_squared_error: ["mean of (y − ŷ)²", (y, p) => `(${show(y)} − ${bracket(p)})²`],
-  binary_cross_entropy: ["−(y·ln ŷ + (1 − y)·ln(1 − ŷ))", (y, p) => `−(${show(y)}·ln ${show(p)} + (1 − ${show(y)})·ln(1 − ${show(p)}))`],
-  cross_entropy: ["−Σ y·ln ŷ", (y, p) => `−${show(y)}·ln ${show(p)}`],
+  half_squared_error: ["½ Σ (y − ŷ)²", (y, p) => `½·(${show(y)} − ${bracket(p)})²`, (sum) => sum],
+  mean_squared_error: ["mean of (y − ŷ)²", (y, p) => `(${show(y)} − ${bracket(p)})²`, (sum, count) => (count > 1 ? `(${sum}) / ${count}` : sum)],
+  binary_cross_entropy: ["−(y·ln ŷ + (1 − y)·ln(1 − ŷ))", (y, p) => `${bracket(y)}·ln ${show(p)} + (1 − ${bracket(y)})·ln(1 − ${show(p)})`,
+    (sum, count) => (count > 1 ? `−(${sum}) / ${count}` : `−(${sum})`)],
+  cross_entropy: ["−Σ y·ln ŷ", (y, p) => `${bracket(y)}·ln ${show(p)}`, (sum) => `−(${sum})`],
 };
 
 function error({ targets, trace }) {
-  const [symbols, put] = LOSSES[trace.loss.kind];
+  const [symbols, put, whole] = LOSSES[trace.loss.kind];
   const outputs = trace.forward.outputs[0];
-  const numbers = shortened(targets.map((y, k) => put(y, outputs[k])));
+  const numbers = whole(shortened(targets.map((y, k) => put(y, outputs[k]))), targets.length);
   return [{
     title: "How wrong is it?",
     lines: [["E", targets.length === 1 ? symbols.replace("Σ ", "") : symbols, numbers, show(trace.loss.value)]],
@@ -77,13 +79,22 @@ function backward({ naming, trace }, parts) {
       const [error, slope] = [backward.errors[0][j], forward.derivatives?.[0][j]];
       const place = naming.sum(layer, j);
       const received = layer === last ? outputError(naming, trace, layer, j, error) : passedDown(naming, above, layer, j, error);
-      const own = [naming.delta(layer, j), `error·${activationName(forward.activation)}′(${place})`,
-        slope === undefined ? null : `${bracket(error)}·${show(slope)}`, show(delta)];
+      const own = forward.activation === "softmax" ? ofSoftmax(naming, forward, backward, layer, j)
+        : [naming.delta(layer, j), `error·${activationName(forward.activation)}′(${place})`,
+          slope === undefined ? null : `${bracket(error)}·${bracket(slope)}`, show(delta)];
       return [received, own];
     });
     const title = layer === last ? `Blame of ${forward.name}: directly` : `Blame of ${forward.name}: passed down`;
     return { title, lines, note: hidden(backward.errors[0].length) };
   });
+}
+
+/** Each output of a softmax depends on every sum: what a unit is to blame for is its error against the others'. */
+function ofSoftmax(naming, { outputs: [outputs] }, { errors: [errors], deltas: [deltas] }, layer, j) {
+  const error = (k) => `error of ${naming.output(layer, k)}`;
+  const all = shortened(outputs.map((p, k) => `${bracket(errors[k])}·${show(p)}`));
+  return [naming.delta(layer, j), `${naming.output(layer, j)}·(${error(j)} − Σ error·ŷ)`,
+    `${show(outputs[j])}·(${show(errors[j])} − (${all}))`, show(deltas[j])];
 }
 
 function outputError(naming, trace, layer, j, error) {
@@ -99,7 +110,7 @@ function passedDown(naming, above, layer, j, error) {
   const row = above.forward.parameters.weights[j];
   return [`error of ${naming.output(layer, j)}`,
     shortened(deltas.map((_, k) => `${naming.delta(layer + 1, k)}·${naming.weight(layer + 1, j, k)}`)),
-    shortened(deltas.map((delta, k) => `${show(delta)}·${bracket(row[k])}`)), show(error)];
+    shortened(deltas.map((delta, k) => `${bracket(delta)}·${bracket(row[k])}`)), show(error)];
 }
 
 function update({ naming, inputs, trace }, parts) {

@@ -1,23 +1,31 @@
 // Where the parts of a small network stand: columns of units, edges between them, and labels that keep clear of each
 // other. Pixels in, pixels out.
 
-const CLOSE = { radius: 24, row: 186, chip: [60, 36], column: 114, margin: 31, above: 50, under: 64, digits: 3 };
-const WIDE = { radius: 33, row: 190, chip: [84, 40], column: 190, margin: 64, above: 96, under: 96, digits: 4 };
+const CLOSE = { radius: 24, row: 186, chip: [60, 36], column: 112, margin: 31, above: 50, under: 64, digits: 3 };
+const WIDE = { radius: 33, row: 190, chip: [84, 40], column: 180, margin: 64, above: 96, under: 96, digits: 4 };
 
 /** How far texts at the edge of the picture stay from it. */
 export const EDGE = 2;
 
 /** Edges of one gap that can carry a label each. */
 const LABELLED = 8;
+/** Units of a column that are drawn with room for labels between them. */
+const FEW = 4;
+/** By how much columns of a deeper narrow network stand further apart. */
+const AMPLE = 42;
+/** How much wider names are that tell their layer. */
+const RAISED = 8;
+/** Room below the lowest target, for the loss. */
+const UNDER_TARGETS = 38;
 
 /** How wide a bias is written, which names itself, where a weight's label is a chip of `[wide, high]`. */
 export function biasWidth([wide]) {
-  return wide + 4;
+  return wide + 2;
 }
 
 /** Whether all weights of a network can be written on its edges. */
 export function fits(sizes) {
-  return sizes.length <= 5 && Math.max(...sizes) <= 4 && gaps(sizes).every(([from, to]) => from * to <= LABELLED);
+  return sizes.length <= 5 && Math.max(...sizes) <= FEW && gaps(sizes).every(([from, to]) => from * to <= LABELLED);
 }
 
 /** Whether units can be drawn one by one at all. */
@@ -37,39 +45,45 @@ function gaps(sizes) {
 
 /**
  * The layout of columns of `sizes` units in a box of `width`: `{ width, height, radius, units: [column][unit] → {x, y},
- * target: {x, y, aside}, edges: [gap] → [{ i, j, from, to, label }] }`, and how many `digits` there is room for. Where units are `biased`,
+ * targets: [k] → {x, y}, edges: [gap] → [{ i, j, from, to, label }] }`, and how many `digits` there is room for. Where units are `biased`,
  * there is room for that, too.
  */
 export function layout(sizes, width, biased) {
-  const narrow = width < 620;
-  const { radius, row, chip, column, margin, above, under, digits } = narrow ? CLOSE : WIDE;
-  // On a narrow picture a single target stands below its output; else they are a column of their own.
-  const below = narrow && sizes.at(-1) === 1 && !biased;
-  const columns = sizes.length + (below ? 0 : 1);
-  const needed = Math.max(width, 2 * margin + (columns - 1) * (narrow ? column : 120));
-  const step = (needed - 2 * margin) / (columns - 1);
   const most = Math.max(...sizes);
-  const distance = most > 4 ? 2 * radius + 36 : row + (biased ? 56 : 0);
+  const narrow = most > FEW || 2 * WIDE.margin + sizes.length * WIDE.column > width;
+  const { radius, row, chip, column, margin, above, under, digits } = narrow ? CLOSE : WIDE;
+  // On a narrow picture targets stand below their outputs, where there are few; else they are a column of their own.
+  const below = narrow && sizes.at(-1) <= 2;
+  const aside = radius + (biased ? 88 : 62);
+  const columns = sizes.length + (below ? 0 : 1);
+  // What has to be scrolled anyway may take more room.
+  const between = narrow && columns > 3 ? column + AMPLE : column;
+  const needed = Math.max(width, 2 * margin + (columns - 1) * between);
+  const step = (needed - 2 * margin) / (columns - 1);
+  const distance = (most > FEW ? 2 * radius + 50 : row) + (biased ? 56 : 0);
   // A single column of few units has room above and below for what is written there.
-  const height = Math.max((most - 1) * distance + 2 * radius + (biased ? 140 : 96), narrow ? 370 : 300);
+  const middle = Math.max((most - 1) * distance + 2 * radius + (biased ? 140 : 96), narrow ? 370 : 300) / 2;
   const place = (at, unit, count) => ({
     x: margin + at * step,
-    y: height / 2 + (unit - (count - 1) / 2) * distance,
+    y: middle + (unit - (count - 1) / 2) * distance,
   });
   const units = sizes.map((count, at) => Array.from({ length: count }, (_, unit) => place(at, unit, count)));
   const last = units.at(-1);
-  const targets = last.map(({ x, y }) => (below ? { x, y: y + radius + 62 } : { x: x + step, y }));
+  const targets = last.map(({ x, y }) => (below ? { x, y: y + aside } : { x: x + step, y }));
+  const height = Math.max(2 * middle, targets.at(-1).y + radius + UNDER_TARGETS);
   const labelled = fits(sizes);
   const edges = gaps(sizes).map(([from, to], at) => {
     // Units, and what is written above and below them, are in the way as well. At the edge texts end where it ends.
     const text = (x, y, wide) => ({ x: Math.min(x, needed - EDGE - wide / 2), y, wide, high: 14 });
-    const upper = ({ x, y }) => [{ x, y, wide: 2 * radius, high: 2 * radius }, text(x, y - radius - 14, above)];
+    const raised = sizes.length > 3 ? RAISED : 0;
+    const upper = ({ x, y }) => [{ x, y, wide: 2 * radius, high: 2 * radius }, text(x, y - radius - 14, above + raised)];
     const around = ({ x, y }) => [
       ...upper({ x, y }), text(x, y + radius + 14, under),
       ...(biased ? [{ x, y: y + radius + 40, wide: biasWidth(chip), high: 28 }] : []),
     ];
+    const asides = below && at === sizes.length - 2 ? targets.map(({ x, y }) => ({ x, y, wide: 2 * radius + 6, high: 60 })) : [];
     // Nothing is written below inputs.
-    const placed = [...units[at].flatMap(at === 0 ? upper : around), ...units[at + 1].flatMap(around)];
+    const placed = [...units[at].flatMap(at === 0 ? upper : around), ...units[at + 1].flatMap(around), ...asides];
     return pairs(from, to).map(([i, j]) => {
       const [start, end] = [units[at][i], units[at + 1][j]];
       const others = pairs(from, to).filter(([k, l]) => k !== i || l !== j).map(([k, l]) => [units[at][k], units[at + 1][l]]);

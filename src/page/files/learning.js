@@ -14,14 +14,14 @@ export function drawLearning({ run, line, latest, norms, verdict, data }) {
   byId("play-step").disabled = Boolean(run) || nothing;
   byId("play-restart").disabled = Boolean(run);
   byId("play-back").disabled = Boolean(run) || !learned;
-  const { accuracy, testAccuracy } = latest ?? {};
+  const { accuracy, trainAccuracy, testAccuracy } = latest ?? {};
   replace(byId("play-loss"), learned
     ? [`after ${learned === 1 ? "one step" : `${learned} steps`}: loss `, h("b", {}, show(points.at(-1)?.loss)),
-      accuracy != null && `, right ${percent(accuracy)}`, testAccuracy != null && `, on unseen data ${percent(testAccuracy)}`]
+      trainAccuracy != null ? `, right ${percent(trainAccuracy)}` : accuracy != null && `, right ${percent(accuracy)} of its last rows`, testAccuracy != null && `, on unseen data ${percent(testAccuracy)}`]
     : "not trained yet");
   const of = (field) => points.map((point) => [point.at, point[field]]).filter(([, value]) => value != null);
   drawCurve(byId("play-curve"), [{ name: "train", points: of("loss") }, { name: "test", points: of("testLoss") }],
-    { label: "Loss", note: history && leftOut(history) });
+    { label: "Loss", note: [of("testLoss").length ? "Dashed: on unseen data." : null, history && leftOut(history)].filter(Boolean).join(" ") });
   drawFlow(byId("play-flow"), norms);
   replace(byId("play-verdict"), verdict && (verdict.refusal ? `The depth insight gives no answer: ${shortened(verdict.refusal)}.`
     : ["The depth insight says ", h("b", {}, verdict.verdict ?? "nothing"), `: ${shortened(verdict.because)}.`]));

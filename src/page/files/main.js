@@ -5,6 +5,7 @@ import { copy, showCurls } from "./curl.js";
 import { byId, h, replace } from "./element.js";
 import { complaint } from "./fields.js";
 import { leavePlay, showPlay } from "./play.js";
+import { share } from "./session.js";
 import { showTelephone } from "./telephone.js";
 import { showWalk } from "./walk.js";
 
@@ -35,6 +36,10 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   byId("main").focus();
 });
-byId("share").addEventListener("click", (event) => copy(event.currentTarget, location.href));
+byId("share").addEventListener("click", (event) => {
+  const { session } = readAddress();
+  if (session) share(session);
+  copy(event.currentTarget, location.href);
+});
 showCurls();
 open();

@@ -21,7 +21,7 @@ export function drawNetwork(box, state, on) {
     width: plan.width, height: plan.height, viewBox: `0 0 ${plan.width} ${plan.height}`, "aria-hidden": "true",
     class: `network stage-${state.stage}`,
   });
-  const overlay = h("div", { class: "overlay", style: { width: `${plan.width}px`, height: `${plan.height}px` } });
+  const overlay = h("div", { class: plan.narrow ? "overlay close" : "overlay", style: { width: `${plan.width}px`, height: `${plan.height}px` } });
   const scene = { plan, seen, parts, state, on, picture, overlay };
   drawEdges(scene);
   drawInputs(scene);
@@ -59,19 +59,19 @@ function delay(plan, gap, seen) {
 function weightChip({ weight, key, label, state, parts, seen, on, plan }) {
   const { gap, index: [i, j] } = weight;
   const name = state.naming.weight(gap, i, j);
-  const value = state.layers[gap].parameters.weights[i][j];
   const update = seen >= SEEN.update ? parts[gap]?.update?.weights : undefined;
+  const value = (update?.after ?? state.layers[gap].parameters.weights)[i][j];
   const place = { left: `${label.x}px`, top: `${label.y}px`, width: `${plan.chip[0]}px` };
   if (state.editing === key) return editor({ key, name, value, place, side: half(plan, label.y), done: (number) => on.setWeight(weight, number) });
   const change = update?.change[i][j];
   const text = update
-    ? [h("span", { class: `change ${change < 0 ? "down" : "up"}` }, signed(change, plan.digits)), h("b", {}, show(update.after[i][j], plan.digits))]
+    ? [h("span", { class: `change ${change < 0 ? "down" : "up"}` }, signed(change, plan.digits)), h("b", {}, show(value, plan.digits))]
     : [h("span", { class: "name" }, name), h("b", {}, show(value, plan.digits))];
   const between = `${below(state, gap, i)} to ${state.naming.output(gap, j)}`;
-  const spoken = update ? `changed by ${show(change)} to ${show(update.after[i][j])}` : show(value);
+  const spoken = update ? `changed by ${show(change)} to ${show(value)}` : show(value);
   return h("button", {
     type: "button", class: `chip ${key === state.selected ? "selected" : ""}`, "data-key": key, style: place,
-    "aria-pressed": key === state.selected, title: `${name} = ${exact(update ? update.after[i][j] : value)}`,
+    "aria-pressed": key === state.selected, title: `${name} = ${exact(value)}`,
     "aria-label": `${name}, from ${between}: ${spoken}`,
     onclick: () => on.select(weight),
   }, text);
@@ -162,16 +162,16 @@ function drawBias({ plan, state, on, overlay, seen, parts }, gap, j, x, y) {
   const key = keyOf(weight);
   const name = state.naming.bias(gap, j);
   const place = { left: `${x}px`, top: `${y + plan.radius + (seen >= SEEN.backward ? 40 : 18)}px`, width: `${biasWidth(plan.chip)}px` };
+  const value = seen >= SEEN.update ? parts[gap]?.update?.bias?.after[j] ?? bias[j] : bias[j];
   if (state.editing === key) {
-    overlay.append(editor({ key, name, value: bias[j], place, side: half(plan, y), done: (number) => on.setWeight(weight, number) }));
+    overlay.append(editor({ key, name, value, place, side: half(plan, y), done: (number) => on.setWeight(weight, number) }));
     return;
   }
-  const value = seen >= SEEN.update ? parts[gap]?.update?.bias?.after[j] ?? bias[j] : bias[j];
   overlay.append(h("button", {
     type: "button", class: `chip bias ${key === state.selected ? "selected" : ""}`, "data-key": key, style: place,
-    "aria-pressed": key === state.selected, "aria-label": `${name}: ${show(value)}`, title: `${name} = ${exact(value)}`,
+    "aria-pressed": key === state.selected, "aria-label": `${name}, the bias of ${state.naming.output(gap, j)}: ${show(value)}`, title: `${name} = ${exact(value)}`,
     onclick: () => on.select(weight),
-  }, `bias ${show(value, plan.digits)}`));
+  }, `${plan.narrow ? name : "bias"} ${show(value, plan.digits)}`));
 }
 
 function drawTargets({ plan, seen, parts, state, on, picture, overlay }) {

@@ -39,10 +39,10 @@ export function exact(number) {
   return String(number);
 }
 
-/** What somebody typed, as a number: a comma or a true minus will do; NaN if it is none. */
+/** What somebody typed, as a decimal number: a comma or a true minus will do; NaN if it is none. */
 export function read(text) {
-  const plain = text.trim().replace(",", ".").replace("−", "-");
-  return plain === "" ? NaN : Number(plain);
+  const plain = text.trim().replace(",", ".").replaceAll("−", "-");
+  return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(plain) ? Number(plain) : NaN;
 }
 
 export function lowered(number) {
@@ -59,8 +59,8 @@ function pair(i, j) {
 }
 
 /**
- * The names of a network's quantities. One hidden layer has the tutorial's: x₁ w₁₁ a₁ h₁ v₁ b ŷ; any other has the
- * layer raised: w²₁₁ joins unit 1 of layer 1 with unit 1 of layer 2. `units` are the units of each dense layer.
+ * The names of a network's quantities, those of the worked solution. One hidden layer has the tutorial's: x₁ w₁₁ a₁ h₁ v₁ b ŷ,
+ * and biases c₁ and d; any other has the layer raised: w²₁₁ joins unit 1 of layer 1 with unit 1 of layer 2. `units` are the units of each dense layer.
  */
 export function names(units) {
   const last = units.length - 1;
@@ -75,7 +75,7 @@ export function names(units) {
       if (layer === 0) return `w${pair(i, j)}`;
       return alone ? `v${lowered(i + 1)}` : `v${pair(i, j)}`;
     },
-    bias: (layer, j) => (layer === last && alone ? `bias${place(layer)}` : `bias${place(layer)}${lowered(j + 1)}`),
+    bias: (layer, j) => `${tutorial && layer === last ? "d" : "c"}${place(layer)}${layer === last && alone ? "" : lowered(j + 1)}`,
     sum: (layer, j) => {
       if (tutorial && layer === last) return alone ? "b" : `b${lowered(j + 1)}`;
       return `a${place(layer)}${layer === last && alone ? "" : lowered(j + 1)}`;

@@ -57,13 +57,13 @@ export async function recall(session, { step }, ask = look) {
   return ask("GET", `${await session.path("steps")}/${step}?trace=full`);
 }
 
-/** The parameters as a step left them, found where the history tells them; null where nothing does. */
-export async function parametersAt(session, steps, step) {
+/** The parameters as a step left them, found where the history tells them; null where nothing does. `ask` is how that is asked for. */
+export async function parametersAt(session, steps, step, ask = look) {
   const entry = await entryOf(session, steps, step);
   if (!entry) return null;
-  if (learns(entry)) return after(await recall(session, entry));
-  if (entry.kind === "rewind") return parametersAt(session, steps, entry.asked.to);
-  const answer = await look("GET", `${await session.path("steps")}/${step}`);
+  if (learns(entry)) return after(await recall(session, entry, ask));
+  if (entry.kind === "rewind") return parametersAt(session, steps, entry.asked.to, ask);
+  const answer = await ask("GET", `${await session.path("steps")}/${step}`);
   if (answer.layers) return answer.layers;
   const next = step < session.view.step && (await entryOf(session, steps, step + 1));
   return next && learns(next) ? before(await recall(session, next)) : null;
@@ -94,10 +94,11 @@ export function drawCurve(box, series, { mark, label = "Loss by step", note } = 
     replace(box, h("p", { class: "muted" }, "The loss of each step will be drawn here."));
     return;
   }
-  const [width, height, left, bottom] = [Math.max(box.clientWidth, 200), 150, 52, 22];
   const range = (at) => points.reduce(([low, high], point) => [Math.min(low, point[at]), Math.max(high, point[at])], [Infinity, -Infinity]);
   const [[x0, x1], [, most]] = [range(0), range(1)];
   const top = most || 1;
+  const highest = show(top, 3);
+  const [width, height, left, bottom] = [Math.max(box.clientWidth, 200), 150, Math.max(52, 14 + 8 * highest.length), 22];
   const x = (value) => left + ((value - x0) / (x1 - x0 || 1)) * (width - left - 12);
   const y = (value) => 10 + (1 - value / top) * (height - bottom - 10);
   const line = (one) => s("polyline", {
@@ -110,7 +111,7 @@ export function drawCurve(box, series, { mark, label = "Loss by step", note } = 
     "aria-label": `${label}: from ${show(first[1])} at step ${first[0]} to ${show(last[1])} at step ${last[0]}` },
   s("line", { class: "axis", x1: left, y1: y(0), x2: width - 12, y2: y(0) }),
   s("line", { class: "axis", x1: left, y1: 10, x2: left, y2: y(0) }),
-  s("text", { class: "tick end", x: left - 6, y: 16 }, show(top, 3)), s("text", { class: "tick end", x: left - 6, y: y(0) + 1 }, "0"),
+  s("text", { class: "tick end", x: left - 6, y: 16 }, highest), s("text", { class: "tick end", x: left - 6, y: y(0) + 1 }, "0"),
   tick(left, `step ${x0}`), x1 > x0 && tick(width - 12, x1, true),
   series.map(line), at && s("circle", { class: "mark", cx: x(at[0]), cy: y(at[1]), r: 5 })),
   note && h("p", { class: "muted" }, note));

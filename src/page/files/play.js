@@ -189,7 +189,10 @@ async function carryOn(run) {
     await trouble(error);
   }
   if (mine.run === run) mine.run = null;
-  if (mine === state && !mine.isLeft) await settle();
+  if (mine !== state || mine.isLeft) return;
+  // Before the server is asked again: whatever it says, the buttons are those of a network at rest.
+  draw();
+  await settle();
 }
 
 /** What is asked when nothing runs: the whole picture once more, and the depth insight. */

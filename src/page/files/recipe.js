@@ -45,22 +45,25 @@ export function readRecipe(address, presets, complain) {
   };
   take("preset", address.preset, presets.includes(address.preset), `one of ${presets.join(", ")}`);
   const layers = readLayers(address.layers ?? "");
-  take("layers", address.layers === undefined ? undefined : layers, layers, `at most ${LAYERS} layers like 4.tanh, each of at most 64 units`);
+  take("layers", address.layers === undefined ? undefined : layers, layers, `none, or at most ${LAYERS} layers like 4.tanh, each of at most 64 units`);
   take("optimizer", address.optimizer, address.optimizer in OPTIMIZERS, `one of ${Object.keys(OPTIMIZERS).join(", ")}`);
   number("rate", RULES.rate);
   number("seed", RULES.seed);
   return said;
 }
 
-/** Layers as text for the address: `4.tanh,8.relu.nobias.residual.norm`. */
+/** How the address says that there is none. */
+const NO_LAYERS = "none";
+
+/** Layers as text for the address: `4.tanh,8.relu.nobias.residual.norm`, or `none`. */
 export function writeLayers(layers) {
   return layers.map(({ units, activation, bias, residual, norm }) =>
-    [units, activation, !bias && "nobias", residual && "residual", norm && "norm"].filter(Boolean).join(".")).join(",");
+    [units, activation, !bias && "nobias", residual && "residual", norm && "norm"].filter(Boolean).join(".")).join(",") || NO_LAYERS;
 }
 
 /** The same read again; null where the text is no such list. */
 export function readLayers(text) {
-  if (text === "") return [];
+  if (text === NO_LAYERS) return [];
   const layers = text.split(",").map((part) => {
     const [units, activation, ...more] = part.split(".");
     const count = fitting(units, UNITS);

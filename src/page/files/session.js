@@ -3,14 +3,24 @@
 
 import { act, look } from "./api.js";
 
-const OWN = "chainrule.sessions";
+/** The names of the sessions that this visitor made, and of those whose address was copied. */
+const [OWN, SHARED] = ["chainrule.sessions", "chainrule.shared"];
 
-function own() {
-  return JSON.parse(sessionStorage.getItem(OWN) ?? "[]");
+function listed(list) {
+  return JSON.parse(sessionStorage.getItem(list) ?? "[]");
+}
+
+function note(list, name) {
+  sessionStorage.setItem(list, JSON.stringify([...listed(list), name]));
 }
 
 function claim(name) {
-  sessionStorage.setItem(OWN, JSON.stringify([...own(), name]));
+  note(OWN, name);
+}
+
+/** Keeps the session of this name, for others may know of it now. */
+export function share(name) {
+  note(SHARED, name);
 }
 
 /** A session by its name, or what it is made from. */
@@ -45,7 +55,7 @@ export class Session {
   /** The path of one of its resources, for changing it. */
   async pathToChange(resource) {
     const path = await this.path(resource);
-    if (own().includes(this.name)) return path;
+    if (listed(OWN).includes(this.name)) return path;
     this.view = await act("POST", await this.path("fork"), {});
     this.name = this.view.name;
     claim(this.name);
@@ -54,7 +64,7 @@ export class Session {
 
   /** Whether it is this visitor's. */
   get isOwn() {
-    return !this.name || own().includes(this.name);
+    return !this.name || listed(OWN).includes(this.name);
   }
 
   /** Branches off at a step: another session, this visitor's. */
@@ -66,10 +76,10 @@ export class Session {
 
   /** It is not needed any more. What others made stays, and what was shared. */
   async discard() {
-    if (!this.name || !own().includes(this.name) || this.shared) return;
-    sessionStorage.setItem(OWN, JSON.stringify(own().filter((name) => name !== this.name)));
+    if (!this.name || !listed(OWN).includes(this.name) || listed(SHARED).includes(this.name)) return;
+    sessionStorage.setItem(OWN, JSON.stringify(listed(OWN).filter((name) => name !== this.name)));
     try {
-      await look("DELETE", `/v1/sessions/${this.name}`, undefined, { keepalive: true });
+      await act("DELETE", `/v1/sessions/${this.name}`, undefined, { keepalive: true });
     } catch {
       // It is gone already, or stays as one that nobody asks for.
     }

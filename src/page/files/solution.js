@@ -9,7 +9,7 @@ let shown;
 /** Shows the solution of a stage, once a visitor has opened it. `where` is the request whose trace it is of, if there is one. */
 export function showSolution(where) {
   const details = byId("walk-solution");
-  const draw = () => details.open && fetchInto(byId("walk-solution-text"), where);
+  const draw = () => details.open && where && fetchInto(byId("walk-solution-text"), where);
   details.hidden = !where;
   details.ontoggle = draw;
   draw();

@@ -48,7 +48,9 @@ function backward({ naming, trace, sizes }) {
 }
 
 function update({ trace }) {
-  return ["Every weight moves a little, against the error and in proportion to its part in it. The error was ", strong(show(trace.loss.value)),
+  const { kind, momentum } = trace.update.optimizer;
+  const how = kind === "sgd" && !momentum ? "in proportion to its part in it" : `by as much as the rule of ${kind} says`;
+  return [`Every weight moves a little, against the error and ${how}. The error was `, strong(show(trace.loss.value)),
     " and is now ", strong(show(trace.update.loss_after)), "."];
 }
 

@@ -1,6 +1,6 @@
 // Makes a session learn: single steps, and runs of many, which the server makes and tells of while it does.
 
-import { act, look, stream } from "./api.js";
+import { act, look, plain, stream } from "./api.js";
 
 /** Steps after which Train pauses by itself. */
 const RUN = 20_000;
@@ -22,14 +22,14 @@ function normsOf(layers) {
     ...(LEARNS.includes(kind) ? [{ name, value }] : []), ...normsOf(inner ?? [])]);
 }
 
-/** What a step or a run's progress told: `{ step, loss, testLoss, accuracy, testAccuracy, norms: [{ name, value }] }`. */
+/** What a step or a run's progress told: `{ step, loss, testLoss, accuracy, trainAccuracy, testAccuracy, norms: [{ name, value }] }`. */
 function fromTrace(trace) {
   return { step: trace.step, loss: trace.loss.value, norms: normsOf(trace.backward.layers).reverse() };
 }
 
 function fromProgress(progress) {
   return {
-    step: progress.step, loss: progress.loss, accuracy: progress.accuracy, testLoss: progress.test_loss, testAccuracy: progress.test_accuracy,
+    step: progress.step, loss: progress.loss, accuracy: progress.accuracy, trainAccuracy: progress.train_accuracy, testLoss: progress.test_loss, testAccuracy: progress.test_accuracy,
     norms: (progress.gradient_norms ?? []).map(({ layer, value }) => ({ name: layer, value })),
   };
 }
@@ -85,8 +85,9 @@ async function end(run, path) {
 async function follow(response, tell) {
   for await (const { event, data } of events(response.body)) {
     const told = JSON.parse(data);
-    if (event === "problem") throw new Error(told.detail ?? told.title);
-    if (told.problem) throw new Error(told.problem.detail ?? told.problem.title);
+    // A run that cannot go on tells why; so does a stream that could not be begun.
+    const problem = told.problem ?? (event === "problem" ? told : null);
+    if (problem) throw new Error(problem.detail ?? problem.title);
     if (told.loss != null) tell(fromProgress(told));
   }
 }
@@ -118,7 +119,9 @@ async function* events(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await reader.read().catch((error) => {
+      throw plain(error);
+    });
     if (done) return;
     text += value.replaceAll("\r\n", "\n");
     for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {

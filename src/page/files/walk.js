@@ -60,11 +60,11 @@ async function takeRest(address, complaints) {
   else if (address.stage !== "ready") await goToStage(address.stage).catch((error) => complaints.push(error.message));
 }
 
-async function takePreset(name, complaints) {
+async function takePreset(name, complaints, ask = look) {
   const { presets } = await look("GET", "/v1/presets");
   const isKnown = presets.some((one) => one.name === name);
   if (!isKnown) complaints.push(complaint("The address’s preset", name, { allowed: `one of ${presets.map((one) => one.name).join(", ")}` }));
-  const preset = await look("GET", `/v1/presets/${isKnown ? name : PRESET}`);
+  const preset = await ask("GET", `/v1/presets/${isKnown ? name : PRESET}`);
   const hindrance = whyNot(sizesOf(preset.network));
   if (hindrance) {
     complaints.push(["The preset ", h("a", { href: `#play?preset=${name}` }, name), ` ${hindrance}. The playground shows it.`]);
@@ -173,7 +173,7 @@ async function goTo(step) {
     Object.assign(state, { trace, made: "update", stage: "update", layers: before(trace),
       inputs: trace.forward.inputs[0], targets: trace.loss.targets[0], learningRate: trace.update.optimizer.learning_rate });
   } else {
-    const layers = await parametersAt(session, steps, step);
+    const layers = await parametersAt(session, steps, step, act);
     Object.assign(state, { trace: null, made: "ready", stage: "ready", layers: layers ?? state.layers });
   }
   await lookCloser();
@@ -203,7 +203,7 @@ async function restart() {
   const preset = state.preset;
   forget("walk");
   await session.discard();
-  await takePreset(preset ?? PRESET, []);
+  await takePreset(preset ?? PRESET, [], act);
 }
 
 const on = {

@@ -2,15 +2,15 @@
 
 use thiserror::Error;
 
-use super::network::shortened;
 use super::plot::Plot;
-use super::svg::{Set, Svg};
+use super::svg::{Set, Svg, shortened};
 use crate::engine::activation::Activation;
 use crate::engine::layer::{LayerForward, NamedLayer};
 use crate::engine::matrix::Matrix;
 use crate::engine::name::LayerName;
 use crate::engine::trace::Trace;
 use crate::insight::names;
+use crate::render::document::counted;
 use crate::render::number::Digits;
 use crate::render::solution::nodes::{nodes, word};
 
@@ -82,7 +82,7 @@ fn curve<'t>(trace: &'t Trace, layer: &LayerName) -> Option<Curve<'t>> {
 pub(super) fn draw(trace: &Trace, layer: &LayerName, digits: Digits, example: usize) -> String {
     let found = curve(trace, layer);
     let name = found.as_ref().map(|curve| word(curve.activation)).unwrap_or_default();
-    let title = format!("{name}, and where the units of {} stand on it", shortened(layer.as_str(), 24));
+    let title = format!("{name}, and where the units of {} stand on it", shortened(layer.as_str(), 200.0));
     let description = format!(
         "The activation {name} as a line and its slope as a dashed line, with a dot on each for the pre-activation of \
          each unit of layer {layer}."
@@ -144,7 +144,8 @@ impl Curve<'_> {
             y += 37.0;
         }
         if units > LISTED {
-            svg.text((left, y), Set::Start, "soft small", &format!("and {} more units", units - LISTED));
+            let more = format!("and {}", counted(units - LISTED, "more unit"));
+            svg.text((left, y), Set::Start, "soft small", &more);
         }
         if shown < self.inputs.values().len() {
             let words = format!("dots: {shown} of {}, the first ones", self.inputs.values().len());

@@ -1,8 +1,8 @@
 //! How the loss of a session went, step by step.
 
-use super::network::shortened;
 use super::plot::Plot;
-use super::svg::{Set, Svg};
+use super::svg::{Set, Svg, shortened};
+use crate::render::document::counted;
 use crate::render::number::Digits;
 
 const SIZE: (f64, f64) = (750.0, 420.0);
@@ -23,11 +23,11 @@ pub struct Curve<'s> {
 
 /// The picture.
 pub fn draw(curve: &Curve) -> String {
-    let title = format!("The loss of {}", shortened(curve.session, 40));
+    let title = format!("The loss of {}", shortened(curve.session, 320.0));
     let losses: Vec<(f64, f64)> = curve.steps.iter().filter_map(|&(step, loss)| Some((number(step), loss?))).collect();
     let description = format!(
-        "A line through the loss of {} steps of session {}, each before its update.",
-        losses.len(),
+        "A line through the loss of {} of session {}, each before its update.",
+        counted(losses.len(), "step"),
         curve.session
     );
     let mut svg = Svg::new(SIZE, &title, description);

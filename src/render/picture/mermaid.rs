@@ -6,6 +6,7 @@ use super::columns::{Column, columns};
 use super::{Drawing, Flow};
 use crate::engine::trace::Trace;
 use crate::insight::blame::Blame;
+use crate::render::document::counted;
 
 /// Units of a layer up to which each is a node of its own.
 const UNITS: usize = 3;
@@ -88,7 +89,7 @@ fn layers(text: &mut String, columns: &[Column], left_out: Option<(usize, usize)
         }
         match left_out {
             Some((behind, count)) if behind == at => {
-                let _ = writeln!(text, "  gap[\"{count} layers between\"]");
+                let _ = writeln!(text, "  gap[\"{} between\"]", counted(count, "layer"));
                 let _ = writeln!(text, "  {from} {arrow} gap {arrow} {to}");
             }
             _ => {

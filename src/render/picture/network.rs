@@ -1,12 +1,13 @@
 //! The network as columns of units, from left to right; blame flows from right to left.
 
 use super::columns::{Column, columns};
-use super::svg::{Set, Svg, sign, width_of};
+use super::svg::{Set, Svg, shortened, sign, width_of};
 use super::{Drawing, Flow};
 use crate::engine::layer::LayerForward;
 use crate::engine::tensor::ParameterName;
 use crate::engine::trace::Trace;
 use crate::insight::blame::Blame;
+use crate::render::document::counted;
 use crate::render::solution::nodes::Node;
 
 /// A unit's box, as wide as its numbers need, and from one to the next, as far as the lines' numbers need.
@@ -81,8 +82,9 @@ fn rows(column: &Column) -> usize {
 
 impl Drawn<'_> {
     fn words(&self, trace: &Trace) -> (String, String) {
-        let layers = trace.forward.layers.len();
-        let (inputs, outputs) = (trace.forward.inputs.columns(), trace.forward.outputs.columns());
+        let inputs = counted(trace.forward.inputs.columns(), "input");
+        let layers = counted(trace.forward.layers.len(), "layer");
+        let outputs = counted(trace.forward.outputs.columns(), "output");
         let title = match self.drawing.flow {
             Flow::Network => "Forward: what each unit puts out".to_owned(),
             Flow::Backward => "Backward: who is to blame".to_owned(),
@@ -96,7 +98,7 @@ impl Drawn<'_> {
                  blue above zero and orange below, as wide as it is large within its layer."
             }
         };
-        let description = format!("A network of {inputs} inputs, {layers} layers and {outputs} outputs. {what}");
+        let description = format!("A network of {inputs}, {layers} and {outputs}. {what}");
         (title, description)
     }
 
@@ -231,7 +233,8 @@ impl Drawn<'_> {
             None => ("inputs".to_owned(), format!("{}", column.units())),
             Some(node) => (node.up.name().to_string(), node.short()),
         };
-        svg.text((x, MARGIN.1 - 34.0), Set::Middle, "", &shortened(&name, 24));
+        let room = svg.room(x).min(self.wide + self.gap);
+        svg.text((x, MARGIN.1 - 34.0), Set::Middle, "", &shortened(&name, room));
         svg.text((x, MARGIN.1 - 18.0), Set::Middle, "soft small", &what);
         let top = column.node.as_ref().is_some_and(|node| node.above.is_none() && at + 1 == self.columns.len());
         for unit in 0..column.drawn() {
@@ -305,19 +308,11 @@ impl Drawn<'_> {
         let x = self.across(behind);
         let y = MARGIN.1 + self.down * of(self.most - 1) / 2.0 + BOX.1 / 2.0;
         svg.text((x, y - 6.0), Set::Middle, "soft", "…");
-        svg.text((x, y + 14.0), Set::Middle, "soft", &format!("{count} layers between"));
+        svg.text((x, y + 14.0), Set::Middle, "soft", &format!("{} between", counted(count, "layer")));
     }
 }
 
 /// ₁₂
 fn lowered(number: usize) -> String {
     number.to_string().chars().filter_map(|digit| char::from_u32(0x2080 + digit.to_digit(10)?)).collect()
-}
-
-/// A name that is not too long for its place.
-pub(super) fn shortened(name: &str, most: usize) -> String {
-    match name.char_indices().nth(most) {
-        Some((at, _)) => format!("{}…", &name[..at]),
-        None => name.to_owned(),
-    }
 }

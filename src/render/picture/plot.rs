@@ -1,7 +1,7 @@
 //! A plot with two linear scales, marked at round numbers.
 
 use super::svg::{Set, Svg};
-use crate::engine::math::{log10, pow};
+use crate::engine::math::log10;
 use crate::render::number::Digits;
 
 /// A part of a picture with a scale below it and one on its left.
@@ -44,15 +44,15 @@ impl Plot {
     pub(super) fn scales(&self, svg: &mut Svg, across: &str, up: &str) {
         let digits = Digits::default();
         let ((left, above), (width, height)) = (self.corner, self.size);
-        for mark in marks(self.up) {
+        for (mark, written) in digits.write_alike(marks(self.up)) {
             let (_, y) = self.place((self.across.0, mark));
             svg.line((left, y), (left + width, y), "grid", 1.0);
-            svg.text((left - 8.0, y + 4.0), Set::End, "soft small", &digits.write(mark).text());
+            svg.text((left - 8.0, y + 4.0), Set::End, "soft small", &written.text());
         }
-        for mark in marks(self.across) {
+        for (mark, written) in digits.write_alike(marks(self.across)) {
             let (x, _) = self.place((mark, self.up.0));
             svg.line((x, above + height), (x, above + height + 5.0), "grid", 1.0);
-            svg.text((x, above + height + 20.0), Set::Middle, "soft small", &digits.write(mark).text());
+            svg.text((x, above + height + 20.0), Set::Middle, "soft small", &written.text());
         }
         svg.text((left + width / 2.0, above + height + 42.0), Set::Middle, "soft", across);
         svg.text((left, above - 10.0), Set::Start, "soft small", up);
@@ -72,17 +72,17 @@ fn wide((low, high): (f64, f64)) -> (f64, f64) {
 fn marks((low, high): (f64, f64)) -> Vec<f64> {
     let rough = high / MARKS - low / MARKS;
     let power = log10(rough).floor();
-    // Divided by a whole power of ten, a mark is the double nearest to what is printed.
-    let (times, by) = if power < 0.0 { (1.0, pow(10.0, -power)) } else { (pow(10.0, power), 1.0) };
-    let round = [1.0, 2.0, 5.0, 10.0].into_iter().find(|round| round * times / by >= rough);
-    let step = round.map(|round| round * times / by);
+    // Read as it is printed, a mark is the double nearest to it.
+    let mark = |times: f64| format!("{times:.0}e{power:.0}").parse().unwrap_or(f64::INFINITY);
+    let round = [1.0, 2.0, 5.0, 10.0].into_iter().find(|round| mark(*round) >= rough);
+    let step = round.map(mark);
     let (Some(round), Some(step)) = (round, step.filter(|step| step.is_finite() && *step > 0.0)) else { return vec![] };
     let first = (low / step).ceil();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few marks")]
     let count = ((high / step).floor() - first + 1.0).clamp(0.0, 2.0 * MARKS) as u32;
     // A mark at zero is zero, not what rounding leaves of it.
     (0..count)
-        .map(|at| (first + f64::from(at)) * round * times / by)
+        .map(|at| mark((first + f64::from(at)) * round))
         .map(|mark| if mark == 0.0 { 0.0 } else { mark })
         .collect()
 }

@@ -58,6 +58,13 @@ impl Svg {
         )
     }
 
+    /// Room for a text whose middle is there.
+    pub fn room(&self, x: f64) -> f64 {
+        /// What stays free at the edge.
+        const FREE: f64 = 6.0;
+        2.0 * (x.min(self.width - x) - FREE)
+    }
+
     /// A text, by its baseline.
     pub fn text(&mut self, (x, y): (f64, f64), set: Set, class: &str, words: &str) {
         let set = match set {
@@ -134,10 +141,32 @@ impl Svg {
     }
 }
 
-/// About the width of a number with some room around it; what is raised is narrower.
+/// About the width of a number or a name with some room around it; what is raised is narrower.
 pub fn width_of(words: &str) -> f64 {
-    let width = |sign: char| if sign.is_ascii_digit() || sign == '−' { 7.4 } else { 4.9 };
-    words.chars().map(width).sum::<f64>() + 8.0
+    words.chars().map(width_of_sign).sum::<f64>() + 8.0
+}
+
+fn width_of_sign(sign: char) -> f64 {
+    match sign {
+        'm' | 'w' | '…' => 12.5,
+        'f' | 'i' | 'j' | 'l' | 'r' | 't' => 5.0,
+        '0'..='9' | '−' | '_' => 7.4,
+        'a'..='z' | 'A'..='Z' => 8.2,
+        _ => 4.9,
+    }
+}
+
+/// A name that is not too long for its room.
+pub fn shortened(name: &str, room: f64) -> String {
+    if width_of(name) <= room {
+        return name.to_owned();
+    }
+    let mut left = room - width_of("…");
+    let fitting = name.chars().take_while(|sign| {
+        left -= width_of_sign(*sign);
+        left >= 0.0
+    });
+    format!("{}…", fitting.collect::<String>())
 }
 
 /// The class of a line by the sign of a number.

@@ -2,10 +2,11 @@
 //! large within its layer.
 
 use super::network::of;
-use super::svg::{Set, Svg, sign_of_area};
+use super::svg::{Set, Svg, shortened, sign_of_area};
 use crate::engine::layer::LayerForward;
 use crate::engine::matrix::Matrix;
 use crate::engine::trace::Trace;
+use crate::render::document::counted;
 use crate::render::number::Digits;
 use crate::render::solution::nodes::nodes;
 
@@ -39,9 +40,9 @@ pub(super) fn draw(trace: &Trace, digits: Digits) -> String {
     let height = drawn.iter().map(|(_, weights)| size(weights).1).fold(0.0, f64::max);
     let title = "Weights";
     let description = format!(
-        "A heat map of the weights of each of {} dense layers: a row for each unit below, a column for each unit of the \
-         layer, blue above zero and orange below, as strong as it is large within its layer.",
-        maps.len()
+        "A heat map of the weights of each of {}: a row for each unit below, a column for each unit of the layer, blue \
+         above zero and orange below, as strong as it is large within its layer.",
+        counted(maps.len(), "dense layer")
     );
     let mut svg = Svg::new(((width + MARGIN.0).max(600.0), MARGIN.1 + height + 40.0), title, description);
     svg.text((MARGIN.0, 26.0), Set::Start, "head", title);
@@ -52,7 +53,8 @@ pub(super) fn draw(trace: &Trace, digits: Digits) -> String {
     }
     let left_out = maps.len() - drawn.len();
     let words = "rows: units below, columns: units of the layer; blue above zero, orange below";
-    let words = if left_out > 0 { format!("{left_out} more layers above; {words}") } else { words.to_owned() };
+    let words =
+        if left_out > 0 { format!("{} above; {words}", counted(left_out, "more layer")) } else { words.to_owned() };
     svg.text((MARGIN.0, MARGIN.1 + height + 26.0), Set::Start, "soft small", &words);
     svg.finish()
 }
@@ -60,7 +62,7 @@ pub(super) fn draw(trace: &Trace, digits: Digits) -> String {
 fn map(svg: &mut Svg, x: f64, name: &str, weights: &Matrix, digits: Digits) {
     let (rows, columns) = (weights.rows(), weights.columns());
     let largest = weights.values().iter().fold(0.0, |most: f64, weight| most.max(weight.abs()));
-    svg.text((x, 52.0), Set::Start, "", &super::network::shortened(name, 20));
+    svg.text((x, 52.0), Set::Start, "", &shortened(name, NARROWEST));
     let cut = if rows.max(columns) > CELLS {
         format!(", {} × {} drawn", rows.min(CELLS), columns.min(CELLS))
     } else {

@@ -5,7 +5,7 @@ use crate::engine::tensor::WireName as _;
 use crate::insight::diff::LayerDiff;
 use crate::insight::difference::Difference;
 use crate::insight::what_if::Override;
-use crate::render::document::{Cell, Document, Section, code, counted, text};
+use crate::render::document::{Cell, Document, Section, code, counted_doing, text};
 use crate::render::number::Digits;
 
 /// One side of a comparison.
@@ -78,10 +78,7 @@ pub fn what_if(asked: &[Override], differences: &[Difference], digits: Digits) -
     } else {
         format!(
             "{} out otherwise, in the order of computation.",
-            match differences.len() {
-                1 => "1 number comes".to_owned(),
-                many => format!("{} come", counted(many, "number")),
-            }
+            counted_doing(differences.len(), "number", ("comes", "come"))
         )
     })]);
     let rows = differences.iter().take(ROWS).map(|difference| {

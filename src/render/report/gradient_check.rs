@@ -10,10 +10,11 @@ use crate::render::number::Digits;
 /// What was checked, the worst first.
 pub fn gradient_check(check: &GradientCheck, digits: Digits) -> Document {
     let mut section = Section::new(2, "Every gradient, computed twice");
+    let were = if check.checked == 1 { "was" } else { "were" };
     section.say(vec![
         text("By the chain rule, and as the slope of the loss itself, "),
         math(slope()),
-        text(format!(". {} of {} were checked.", counted(check.checked, "parameter"), check.of)),
+        text(format!(". {} of {} {were} checked.", counted(check.checked, "parameter"), check.of)),
     ]);
     section.say(vec![text(match check.max_relative_error {
         Some(error) => format!("The largest relative error is {}.", digits.write(error).text()),
@@ -21,7 +22,7 @@ pub fn gradient_check(check: &GradientCheck, digits: Digits) -> Document {
     })]);
     if check.unresolved > 0 {
         section.say(vec![text(format!(
-            "Of {} the gradient is too small for a difference of losses to show six of its digits; they do not count.",
+            "Of {} the gradient is too small for a difference of losses to show six of its digits, and does not count.",
             counted(check.unresolved, "parameter")
         ))]);
     }

@@ -206,9 +206,12 @@ impl Sheet<'_> {
                     let error = self.value(errors.at(n, unit)).grouped();
                     let put_in = slope_of(activation, self.value(a.at(n, unit)), self.value(outputs.at(n, unit)));
                     let slope = self.value(derivatives.at(n, unit)).grouped();
-                    let equation = Equation::of(names.delta(at, &Unit(unit)))
-                        .is(error.clone().times(put_in))
-                        .is(error.times(slope));
+                    let mut equation = Equation::of(names.delta(at, &Unit(unit)));
+                    // A line's slope is 1 before anything is put in.
+                    if activation != Activation::Linear {
+                        equation = equation.is(error.clone().times(put_in));
+                    }
+                    let equation = equation.is(error.times(slope));
                     section.equation(equation.comes_to(self.number(deltas.at(n, unit))));
                 }
             }

@@ -271,7 +271,7 @@ impl Sheet<'_> {
             section.say(vec![text("The loss of the batch is the mean over its examples:")]);
             let count = u32::try_from(self.rows()).unwrap_or(u32::MAX);
             let sum = Math::sum_of(self.rows(), |n| self.value(loss.per_example[n]).grouped());
-            let equation = Equation::of(Symbol::of("E").at("mean")).is(sum.over(Math::Whole(count)));
+            let equation = Equation::of(Symbol::of("E").that_is("mean")).is(sum.over(Math::Whole(count)));
             section.equation(equation.comes_to(self.number(loss.value)));
         }
         Some(section)

@@ -11,7 +11,7 @@ pub(super) mod nodes;
 mod optimizer;
 mod update;
 
-use super::document::{Block, Document, Section, code, counted, math, text};
+use super::document::{Block, Document, Section, code, counted_doing, math, text};
 use super::math::Math;
 use super::number::{Digits, Written};
 use crate::engine::name::LayerName;
@@ -138,8 +138,8 @@ impl Sheet<'_> {
         let mut section = Section::new(2, self.tells("The network", "The factory"));
         let inputs = self.trace.forward.inputs.columns();
         section.say(vec![text(self.tells(
-            &format!("{} go in at the bottom.", counted(inputs, "number")),
-            &format!("{} of raw material come in.", counted(inputs, "kind")),
+            &counted_doing(inputs, "number", ("goes in at the bottom.", "go in at the bottom.")),
+            &counted_doing(inputs, "kind", ("of raw material comes in.", "of raw material come in.")),
         ))]);
         section.blocks.extend(self.left_out());
         for (at, node) in self.nodes.iter().enumerate().filter(|(at, _)| self.shows(*at)) {

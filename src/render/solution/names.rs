@@ -2,7 +2,7 @@
 
 use super::nodes::Node;
 use crate::engine::layer::LayerForward;
-use crate::render::math::Symbol;
+use crate::render::math::{Sub, Symbol};
 
 /// The names of one network's quantities. Units are counted from 1 in names, and from 0 here.
 pub struct Names {
@@ -28,7 +28,7 @@ impl Names {
     }
 
     fn layered(&self, letter: &'static str, node: usize, sub: String) -> Symbol {
-        Symbol { letter, sub, layer: self.labels[node].clone(), ..Symbol::default() }
+        Symbol { letter, sub: Sub::Index(sub), layer: self.labels[node].clone(), ..Symbol::default() }
     }
 
     /// A letter of the tutorial below and of the layer beyond it.
@@ -99,7 +99,7 @@ impl Names {
     fn blame(&self, letter: &'static str, node: usize, unit: &Index) -> Symbol {
         match (self.tutorial, node) {
             (true, 0) => Symbol::of(letter).at(unit.text()),
-            (true, _) => Symbol::of(letter).at("out"),
+            (true, _) => Symbol::of(letter).that_is("out"),
             (false, _) => self.layered(letter, node, unit.text()),
         }
     }

@@ -4,6 +4,7 @@
 use crate::engine::layer::{LayerBackward, LayerForward};
 use crate::engine::matrix::Matrix;
 use crate::engine::trace::{LayerUpdate, Trace};
+use crate::render::document::counted;
 
 /// A layer. A residual block stands behind the layers inside of it, where its sum is made.
 pub struct Node<'t> {
@@ -73,7 +74,7 @@ impl Node<'_> {
     /// What it is, in words.
     pub fn described(&self) -> String {
         let units = self.units();
-        let count = |what: &str| format!("{units} {what}{}", if units == 1 { "" } else { "s" });
+        let count = |what: &str| counted(units, what);
         match self.up {
             LayerForward::Dense(layer) => count(&format!("{} unit", word(layer.activation))),
             LayerForward::Activation(layer) => format!("{} of {}", word(layer.activation), count("number")),

@@ -176,9 +176,9 @@ impl Sheet<'_> {
         let Place { update: tensor, before, gradient, index, .. } = place;
         let number = |value: f64| self.value(value).grouped();
         let mut g = *gradient;
-        let mut further = |what: &str, tensor: &Option<Tensor>, form: &dyn Fn(f64) -> Math| {
+        let mut further = |what: &'static str, tensor: &Option<Tensor>, form: &dyn Fn(f64) -> Math| {
             if let Some(value) = tensor.as_ref().and_then(|tensor| tensor.at(index)) {
-                let equation = Equation::of(Symbol::of("g").at(what)).is(form(g));
+                let equation = Equation::of(Symbol::of("g").that_is(what)).is(form(g));
                 section.equation(equation.comes_to(self.number(value)));
                 g = value;
             }
