@@ -11,7 +11,7 @@ help:
 	@echo 'make test-rust       formatting, lints and the Rust tests'
 	@echo 'make test-python     the re-checker, the fixtures and the API contract, over HTTP'
 	@echo 'make test-container  build the image, run it, and a cluster of three (needs a Docker engine)'
-	@echo 'make soak            the tests that get better with time: kills, power cuts, simulations (an hour)'
+	@echo 'make soak            the tests that get better with time: kills, power cuts, simulations (hours; parts: soak-crashes, soak-simulation, soak-contract)'
 	@echo 'make bench           measure against hand-written axum, FastAPI, PyTorch, JAX, NumPy, OpenBLAS (half an hour)'
 	@echo 'make bench-kernels   criterion benches of the matrix products and functions'
 	@echo 'make golden          renew openapi.yaml and the fixtures that need no PyTorch'

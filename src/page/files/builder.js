@@ -2,6 +2,7 @@
 
 import { h, replace } from "./element.js";
 import { RULES, numberField } from "./fields.js";
+import { counted } from "./numbers.js";
 import { ACTIVATIONS, LAYERS, OPTIMIZERS, UNITS, freshLayer } from "./recipe.js";
 
 /** Draws the form for a recipe; `change(recipe)` hears of every change. */
@@ -12,7 +13,7 @@ export function drawBuilder(box, recipe, shape, change) {
   replace(box,
     recipe.foreign && h("p", { class: "muted" }, "This form cannot build such a network; it is drawn below."),
     !recipe.preset && !recipe.foreign && [
-      h("p", { class: "muted" }, `${shape.inputs} inputs`),
+      h("p", { class: "muted" }, counted(shape.inputs, "input")),
       h("ol", { class: "layers" }, layers),
       h("div", { class: "controls" },
         h("button", { type: "button", "data-key": "add-layer", disabled: recipe.layers.length >= LAYERS,

@@ -34,6 +34,11 @@ export function percent(share) {
   return `${Number((share * 100).toPrecision(3))} %`;
 }
 
+/** How many there are of something: 1 point, 2 points. */
+export function counted(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** A number as text that reads back as the same double. */
 export function exact(number) {
   return String(number);

@@ -10,6 +10,7 @@ import { RULES, complaint, fitting, forget, numberField, waits } from "./fields.
 import { drawable } from "./layout.js";
 import { drawLearning } from "./learning.js";
 import { extend, freshLine, lastLearned, lineOf, readLearned, shorten, writeLearned } from "./lineage.js";
+import { counted } from "./numbers.js";
 import { firstRecipe, layersOf, readRecipe, sessionBody, suited, writeLayers } from "./recipe.js";
 import { Session } from "./session.js";
 import { drawPoints, askSurface, paint, pointList } from "./surface.js";
@@ -284,7 +285,7 @@ function drawForm() {
   byId("play-data").disabled = Boolean(recipe.preset);
   byId("brushes").hidden = !data.own;
   replace(byId("play-points"), data.own && h("details", { open: byId("play-points").querySelector("details")?.open },
-    h("summary", {}, `${data.inputs.length} points as a list`), pointList(data, on)));
+    h("summary", {}, `${counted(data.inputs.length, "point")} as a list`), pointList(data, on)));
   replace(byId("play-noise"), !data.own && data.kind === "generated" && numberField("Noise", "play", "noise", state.noise ?? 0, RULES.share,
     (noise) => guarded(async () => {
       state.noise = noise;
