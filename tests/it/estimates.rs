@@ -11,7 +11,7 @@ use chainrule::engine::pass::Pass;
 use chainrule::engine::summary::TraceSummary;
 use chainrule::engine::tensor::ParameterName;
 use chainrule::engine::trace::{Trace, Values};
-use chainrule::insight::blame::{self, blame};
+use chainrule::insight::blame::{self, BlameError, blame};
 use chainrule::insight::chain::{self, ChainLimits, ChainRequest, chain};
 use chainrule::insight::what_if::{self, Override, what_if};
 use proptest::prelude::*;
@@ -135,8 +135,14 @@ proptest! {
             let (long, told) = (longest_text(&chain(trace, &request, limits).unwrap()), chain::bytes(&model, top as u64) - 9_990);
             prop_assert!(long <= told, "the chain of {}: {long} against {told}", named.name);
         }
-        let (long, told) = (longest_text(&blame(trace, 1).unwrap()), blame::bytes(&model));
-        prop_assert!(long <= told, "blame: {long} against {told}");
+        match blame(trace, 1) {
+            // Shares of numbers that underflow would say nothing: there is no answer.
+            Err(BlameError::Underflow(_)) => {}
+            found => {
+                let (long, told) = (longest_text(&found.unwrap()), blame::bytes(&model));
+                prop_assert!(long <= told, "blame: {long} against {told}");
+            }
+        }
     }
 
     #[test]
