@@ -71,9 +71,7 @@ class Client:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Client]:
-    process = subprocess.Popen(
-        [binary(), *SERVER_ARGUMENTS], stdout=subprocess.PIPE, text=True, env=environment(), stdin=subprocess.DEVNULL
-    )
+    process = launch(binary(), *SERVER_ARGUMENTS)
     try:
         client = Client(address_of(process))
         yield client
@@ -96,6 +94,11 @@ def binary() -> Path:
 def environment() -> dict[str, str]:
     """Without the server's own variables, each of which would act like a flag."""
     return {name: value for name, value in os.environ.items() if not name.startswith("CHAINRULE_")}
+
+
+def launch(*command: str | Path) -> subprocess.Popen:
+    """A server that tells its address: `address_of`; to be ended by `end`."""
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(), stdin=subprocess.DEVNULL)
 
 
 def address_of(process: subprocess.Popen) -> str:

@@ -37,7 +37,7 @@ RANDOM_CASES = 10
 def serving(store: str, *before: str) -> Iterator[conftest.Client]:
     """A server on a store; `before` is what stands before its name on the command line."""
     command = [*before, str(conftest.binary()), "--listen", "127.0.0.1:0", "--store", store, "--log", "warn"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=conftest.environment())
+    process = conftest.launch(*command)
     try:
         client = conftest.Client(conftest.address_of(process))
         yield client

@@ -3,7 +3,6 @@ emulated one of 2008, which has neither AVX nor fused multiply-add, must be answ
 """
 
 import json
-import subprocess
 
 import pytest
 import requests
@@ -18,7 +17,7 @@ CASES = 40
 @pytest.fixture(scope="module")
 def old_cpu():
     command = [*cpus.emulated(cpus.NEHALEM), str(conftest.binary()), *conftest.SERVER_ARGUMENTS]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=conftest.environment())
+    process = conftest.launch(*command)
     try:
         yield conftest.address_of(process)
     finally:

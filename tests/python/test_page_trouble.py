@@ -1,14 +1,7 @@
 """What the playground says when a run ends otherwise than it should."""
 
-import subprocess
-
 from browser import DESKTOP, Page
-from conftest import SERVER_ARGUMENTS, address_of, binary, end, environment
-
-
-def start(*arguments: str) -> subprocess.Popen:
-    command = [binary(), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(), stdin=subprocess.DEVNULL)
+from conftest import SERVER_ARGUMENTS, address_of, binary, end, launch
 
 
 def test_a_run_that_overflows_says_where(driver, server):
@@ -25,7 +18,7 @@ def test_a_run_that_overflows_says_where(driver, server):
 
 
 def test_a_run_whose_server_dies_leaves_the_page_in_order(driver):
-    process = start(*SERVER_ARGUMENTS)
+    process = launch(binary(), *SERVER_ARGUMENTS)
     page = Page(driver, address_of(process))
     page.look(DESKTOP, "light")
     page.open("#play?data=spiral")
@@ -35,7 +28,7 @@ def test_a_run_whose_server_dies_leaves_the_page_in_order(driver):
     process.wait()
     page.wait(lambda: page.text("#play-train") == "Go on")
     page.wait(lambda: "does not answer" in page.text("#play-notice"))
-    again = start("--store", "memory", "--listen", page.base_url.removeprefix("http://"))
+    again = launch(binary(), "--store", "memory", "--listen", page.base_url.removeprefix("http://"))
     try:
         address_of(again)
         page.press("#play-restart")

@@ -10,10 +10,11 @@ export class Refusal extends Error {
   }
 }
 
-/** What went wrong, in plain words: a browser only says that something did. */
-export function plain(error) {
-  if (!(error instanceof TypeError)) return error;
-  return new Refusal(0, { code: "unreachable", detail: "The server does not answer. Is it still running?" });
+/** What a browser's promise of something from the server brings; where it fails, the reason in plain words. */
+export function answered(promise) {
+  return promise.catch(() => {
+    throw new Refusal(0, { code: "unreachable", detail: "The server does not answer. Is it still running?" });
+  });
 }
 
 const REMEMBERED = 60;
@@ -44,14 +45,12 @@ async function ask(method, path, body, options) {
   try {
     const response = await send(method, path, body, options);
     request.status = response.status;
-    const text = await response.text();
+    const text = await answered(response.text());
     request.answer = text;
     const isJson = /[/+]json/.test(response.headers.get("content-type") ?? "");
     if (!response.ok) throw new Refusal(response.status, isJson ? JSON.parse(text) : {});
     if (options.raw) return { text, type: response.headers.get("content-type") ?? "" };
     return text === "" ? null : JSON.parse(text);
-  } catch (error) {
-    throw plain(error);
   } finally {
     request.milliseconds = performance.now() - started;
     tell();
@@ -61,9 +60,7 @@ async function ask(method, path, body, options) {
 /** Asks for a stream; gives the response as soon as its head is there. */
 export async function stream(method, path, body, { accept, signal }) {
   const request = remember(method, path, body, { why: "action", accept });
-  const response = await send(method, path, body, { accept, signal }).catch((error) => {
-    throw plain(error);
-  });
+  const response = await send(method, path, body, { accept, signal });
   request.status = response.status;
   tell();
   if (!response.ok) throw new Refusal(response.status, await response.json());
@@ -75,7 +72,7 @@ function send(method, path, body, { accept, signal, keepalive }) {
   if (body !== undefined) headers["content-type"] = "application/json";
   if (accept) headers.accept = accept;
   const payload = body === undefined ? undefined : JSON.stringify(body);
-  return fetch(path, { method, headers, body: payload, signal, keepalive });
+  return answered(fetch(path, { method, headers, body: payload, signal, keepalive }));
 }
 
 function remember(method, path, body, { why, accept, times }) {

@@ -23,6 +23,11 @@ export function biasWidth([wide]) {
   return wide + 2;
 }
 
+/** How wide the field of an input or a target is, as units of this radius are drawn. */
+export function fieldWidth(radius) {
+  return 2 * radius + 6;
+}
+
 /** Whether all weights of a network can be written on its edges. */
 export function fits(sizes) {
   return sizes.length <= 5 && Math.max(...sizes) <= FEW && gaps(sizes).every(([from, to]) => from * to <= LABELLED);
@@ -81,7 +86,7 @@ export function layout(sizes, width, biased) {
       ...upper({ x, y }), text(x, y + radius + 14, under),
       ...(biased ? [{ x, y: y + radius + 40, wide: biasWidth(chip), high: 28 }] : []),
     ];
-    const asides = below && at === sizes.length - 2 ? targets.map(({ x, y }) => ({ x, y, wide: 2 * radius + 6, high: 60 })) : [];
+    const asides = below && at === sizes.length - 2 ? targets.map(({ x, y }) => ({ x, y, wide: fieldWidth(radius), high: 60 })) : [];
     // Nothing is written below inputs.
     const placed = [...units[at].flatMap(at === 0 ? upper : around), ...units[at + 1].flatMap(around), ...asides];
     return pairs(from, to).map(([i, j]) => {

@@ -15,9 +15,10 @@ export function drawLearning({ run, line, latest, norms, verdict, data }) {
   byId("play-restart").disabled = Boolean(run);
   byId("play-back").disabled = Boolean(run) || !learned;
   const { accuracy, trainAccuracy, testAccuracy } = latest ?? {};
+  const right = trainAccuracy != null ? `, right ${percent(trainAccuracy)}` : accuracy != null && `, right ${percent(accuracy)} of its last rows`;
   replace(byId("play-loss"), learned
     ? [`after ${learned === 1 ? "one step" : `${learned} steps`}: loss `, h("b", {}, show(points.at(-1)?.loss)),
-      trainAccuracy != null ? `, right ${percent(trainAccuracy)}` : accuracy != null && `, right ${percent(accuracy)} of its last rows`, testAccuracy != null && `, on unseen data ${percent(testAccuracy)}`]
+      right, testAccuracy != null && `, on unseen data ${percent(testAccuracy)}`]
     : "not trained yet");
   const of = (field) => points.map((point) => [point.at, point[field]]).filter(([, value]) => value != null);
   drawCurve(byId("play-curve"), [{ name: "train", points: of("loss") }, { name: "test", points: of("testLoss") }],

@@ -2,7 +2,7 @@
 
 import { h, replace, s } from "./element.js";
 import { RULES, watched } from "./fields.js";
-import { EDGE, biasWidth, layout } from "./layout.js";
+import { EDGE, biasWidth, fieldWidth, layout } from "./layout.js";
 import { exact, show, signed } from "./numbers.js";
 import { layersOf } from "./trace.js";
 
@@ -115,7 +115,7 @@ function half({ height }, y) {
 function drawInputs({ plan, state, on, overlay }) {
   plan.units[0].forEach(({ x, y }, i) => {
     const name = state.naming.input(i);
-    const size = { left: `${x}px`, top: `${y}px`, width: `${2 * plan.radius + 6}px` };
+    const size = { left: `${x}px`, top: `${y}px`, width: `${fieldWidth(plan.radius)}px` };
     overlay.append(field({
       key: `x${i}`, name, label: `Input ${name}`, value: state.inputs[i], place: size, side: `left ${half(plan, y)}`,
       done: (number) => on.setInput(i, number),
@@ -181,7 +181,7 @@ function drawTargets({ plan, seen, parts, state, on, picture, overlay }) {
     const [from, to] = plan.below ? [{ x, y: output.y + plan.radius }, { x, y }] : [{ x: output.x + plan.radius, y }, { x, y }];
     picture.append(s("line", { x1: from.x, y1: from.y, x2: to.x, y2: to.y, class: "compare" }));
     const name = state.naming.target(k);
-    const place = { left: `${x}px`, top: `${y}px`, width: `${2 * plan.radius + 6}px` };
+    const place = { left: `${x}px`, top: `${y}px`, width: `${fieldWidth(plan.radius)}px` };
     overlay.append(field({
       key: `y${k}`, name, label: `Target ${name}`, value: state.targets[k], place, side: `right ${half(plan, y)}`,
       done: (number) => on.setTarget(k, number),

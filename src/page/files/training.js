@@ -1,6 +1,6 @@
 // Makes a session learn: single steps, and runs of many, which the server makes and tells of while it does.
 
-import { act, look, plain, stream } from "./api.js";
+import { act, answered, look, stream } from "./api.js";
 
 /** Steps after which Train pauses by itself. */
 const RUN = 20_000;
@@ -29,7 +29,8 @@ function fromTrace(trace) {
 
 function fromProgress(progress) {
   return {
-    step: progress.step, loss: progress.loss, accuracy: progress.accuracy, trainAccuracy: progress.train_accuracy, testLoss: progress.test_loss, testAccuracy: progress.test_accuracy,
+    step: progress.step, loss: progress.loss, accuracy: progress.accuracy, trainAccuracy: progress.train_accuracy,
+    testLoss: progress.test_loss, testAccuracy: progress.test_accuracy,
     norms: (progress.gradient_norms ?? []).map(({ layer, value }) => ({ name: layer, value })),
   };
 }
@@ -119,9 +120,7 @@ async function* events(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
-    const { value, done } = await reader.read().catch((error) => {
-      throw plain(error);
-    });
+    const { value, done } = await answered(reader.read());
     if (done) return;
     text += value.replaceAll("\r\n", "\n");
     for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
