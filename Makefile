@@ -100,9 +100,10 @@ golden-log: .venv/ready
 	tests/packages
 	mkdir -p .tools && touch $@
 
+# Not optimized: it is built for one run, and its own release profile takes longer to build than all of this project.
 .tools/cargo-deny:
 	mkdir -p .tools
-	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny@$(CARGO_DENY_VERSION)
+	command -v cargo-deny >/dev/null || CARGO_PROFILE_DEV_DEBUG=0 cargo install --debug --locked cargo-deny@$(CARGO_DENY_VERSION)
 	ln -sf "$$(command -v cargo-deny || echo $${CARGO_HOME:-$$HOME/.cargo}/bin/cargo-deny)" $@
 
 clean:

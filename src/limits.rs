@@ -46,6 +46,8 @@ pub struct Limits {
     /// Work between two snapshots of a session, in multiply-adds: about a tenth of a second, so that any step is
     /// recalled in a quarter of one.
     pub snapshot_work: u64,
+    /// States of small sessions that are held ready from the last recalls, whichever session they are of.
+    pub recalled_states: usize,
     /// Bytes of a log that are read at a time.
     pub log_bytes: usize,
     /// Time for which the answer to a request with an idempotency key is kept: a client that was offline for a day has
@@ -96,6 +98,7 @@ impl Default for Limits {
             memory_store_bytes: 1 << 30,
             live_bytes: 512 << 20,
             snapshot_work: 100_000_000,
+            recalled_states: 64,
             log_bytes: 4 << 20,
             key_age: Duration::from_hours(24),
             settle_timeout: Duration::from_secs(5),
@@ -180,6 +183,19 @@ pub const DIGITS_MOST: usize = 17;
 
 /// Work of reading and checking one entry of a log, in multiply-adds: about 20 µs.
 pub const ENTRY_WORK: u64 = 20_000;
+
+/// Steps from which on the way from the nearest snapshot is not longer than from a state that was recalled before:
+/// about 5 ms.
+pub const RECALLED_FROM: u64 = 256;
+
+/// Entries before a step that is recalled whose state is kept too, for whoever reads backward.
+pub const RECALLED_BACK: usize = 64;
+
+/// Of these states, as many of one log at the most.
+pub const RECALLED_OF_A_LOG: usize = 4;
+
+/// The most numbers of a state that is kept: half a megabyte.
+pub const RECALLED_NUMBERS: usize = 65_536;
 
 /// Work of a training run's step beside its products, in multiply-adds: what a step takes however small it is, about 10 µs
 /// where a trace is made for it.

@@ -95,6 +95,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(weights::read_layer, weights::replace_layer))
         .routes(routes!(presets::list))
         .routes(routes!(presets::show))
+        .routes(routes!(problems::list))
         .routes(routes!(problems::show))
         .route_layer(from_fn(no_query));
     // Probes may put what they like behind these.

@@ -80,7 +80,7 @@ fn of_problem(problem: &Shown) -> String {
     let _ = writeln!(
         body,
         "<p>Status {status}, <a href=\"/problems/{0}\"><code>{0}</code></a>: what it means and what to do. \
-         <a href=\"/docs\">All there is</a>.</p>",
+         <a href=\"/problems\">All codes</a>. <a href=\"/docs\">All there is</a>.</p>",
         escaped(code)
     );
     page(title, &body)
@@ -90,7 +90,7 @@ fn of_problem(problem: &Shown) -> String {
 pub fn of_code(code: Code) -> String {
     let body = format!(
         "<h1>{}</h1>\n<p>{}</p>\n<h2>What to do</h2>\n<p>{}</p>\n<p>Status {}, code <code>{}</code>. \
-         <a href=\"/docs\">All there is</a>.</p>\n",
+         <a href=\"/problems\">All codes</a>. <a href=\"/docs\">All there is</a>.</p>\n",
         escaped(code.title()),
         escaped(code.explanation()),
         escaped(code.remedy()),
@@ -98,4 +98,14 @@ pub fn of_code(code: Code) -> String {
         code.as_str()
     );
     page(code.title(), &body)
+}
+
+/// Every code, as a page.
+pub fn of_all_codes() -> String {
+    let each = Code::ALL.iter().map(|code| {
+        let (name, title) = (code.as_str(), escaped(code.title()));
+        format!("<li>{} <a href=\"/problems/{name}\"><code>{name}</code></a>: {title}</li>\n", code.status().as_u16())
+    });
+    let title = "The codes of refusals";
+    page(title, &format!("<h1>{title}</h1>\n<ul>\n{}</ul>\n", each.collect::<String>()))
 }

@@ -99,6 +99,7 @@ refusals! {
     Ready: STORE, &[StoreFull];
     ListPresets: NO_QUERY;
     ShowPreset: NO_QUERY, &[InvalidPath, PresetNotFound];
+    ListProblems: NO_QUERY;
     ExplainProblem: NO_QUERY, &[InvalidPath, NotFound];
     ListSessions: STORE, &[WrongType, UnknownField, DuplicateField, NumberOutOfRange, InvalidName, InvalidQuery];
     CreateSession: NO_QUERY, NAMED, BODY, SPEC, STORE, TERMS, &[NameInUse, SessionDamaged, OtherArithmetic, SessionNotFound];

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ArrayItems, Type};
 use utoipa::openapi::{Array, ObjectBuilder, OneOf, OneOfBuilder, RefOr, Schema};
 
+use super::code::Code;
 use crate::engine::telephone::Variant;
 use crate::limits::{FAULTS_NAMED, Limits, NESTING, OVERRIDES, PATHS};
 use crate::session::PRESETS;
@@ -81,6 +82,7 @@ fn most(item: &str) -> Option<usize> {
         "OverrideBody" | "OverrideView" => OVERRIDES,
         "Variant" | "VariantDepth" => Variant::ALL.len(),
         "PresetEntry" => PRESETS.len(),
+        "CodeView" => Code::ALL.len(),
         "SessionEntry" | "StepEntry" | "DatasetEntry" => limits.page,
         "Fault" => FAULTS_NAMED,
         _ => return None,

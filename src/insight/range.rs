@@ -130,8 +130,9 @@ fn in_updates(downs: &[LayerBackward], updates: &[LayerUpdate], plain: bool) -> 
         let gradients = down.gradients().into_iter().flat_map(Named::iter);
         let own = gradients.zip(update.parameters.iter()).find_map(|((name, gradient), (_, update))| {
             let pairs = gradient.values().iter().zip(update.change.values()).enumerate();
-            // A rate times a gradient; what other optimizers divide, remember or add may cancel.
-            let faded = |g: f64, change: f64| is_subnormal(change) || (plain && change == 0.0 && g != 0.0);
+            // A rate times a gradient; what other optimizers divide, remember or add may cancel, and what they remember of
+            // a weight that no longer hears of the error dies away.
+            let faded = |g: f64, change: f64| g != 0.0 && (is_subnormal(change) || (plain && change == 0.0));
             let (at, (_, &value)) = pairs.into_iter().find(|&(_, (&g, &change))| faded(g, change))?;
             let (quantity, index) = (format!("{}/change", name.as_str()), gradient.index(at));
             Some(Underflow { layer: down.name().clone(), quantity, index, value })

@@ -46,7 +46,8 @@ fn written(block: &Block) -> String {
 }
 
 fn display(equation: &Equation) -> String {
-    format!("\\[\n{}\n\\]", tex::equation(equation))
+    // One that is wider than the line is made smaller, not cut.
+    format!("\\[\\fitted{{$\\displaystyle\n{}\n$}}\\]", tex::equation(equation))
 }
 
 fn span(span: &Span) -> String {

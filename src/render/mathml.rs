@@ -10,7 +10,7 @@ pub(super) fn equation(equation: &Equation) -> String {
         let left = if at == 0 { left.as_str() } else { "" };
         format!("<mtr><mtd>{left}</mtd><mtd><mo>{sign}</mo></mtd><mtd>{}</mtd></mtr>", row(form))
     });
-    format!("<math display=\"block\"><mtable>{}</mtable></math>", rows.collect::<String>())
+    format!("<math display=\"block\"><mtable displaystyle=\"true\">{}</mtable></math>", rows.collect::<String>())
 }
 
 /// A formula inside a sentence.

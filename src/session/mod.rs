@@ -22,6 +22,7 @@ mod name;
 mod news;
 mod once;
 mod preset;
+mod recent;
 mod record;
 mod registry;
 mod replay;

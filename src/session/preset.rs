@@ -42,25 +42,27 @@ pub const PRESETS: [Preset; 6] = [
         title: "The telephone game: 100 layers of sigmoid",
         story: "Why deep networks did not learn: each layer multiplies the blame by a slope of at most 1/4, and the \
                 first layer hears nothing of it. Ask POST …/depth.",
-        spec: || telephone(Variant::Sigmoid),
+        spec: || telephone(Variant::Sigmoid, 0.5),
     },
     Preset {
         name: "telephone-relu",
         title: "The telephone game cured: the same 100 layers with ReLU",
-        story: "The same first weights and the same data; the slope is 1 wherever a unit is active.",
-        spec: || telephone(Variant::Relu),
+        story: "The same first weights and the same data; the slope is 1 wherever a unit is active. \
+                Now that each layer hears of the error, it takes a smaller learning rate, 0.01.",
+        spec: || telephone(Variant::Relu, 0.01),
     },
     Preset {
         name: "telephone-residual",
         title: "The telephone game cured: the same 100 layers with residual connections",
-        story: "The same first weights and the same data; the blame has a way around each layer.",
-        spec: || telephone(Variant::Residual),
+        story: "The same first weights and the same data; the blame has a way around each layer. So \
+                much of it arrives that the learning rate must be far smaller, 0.00001.",
+        spec: || telephone(Variant::Residual, 0.00001),
     },
     Preset {
         name: "telephone-batch-norm",
         title: "The telephone game cured: the same 100 layers with batch normalization",
         story: "The same first weights and the same data; every layer is brought back to where its slope is steep.",
-        spec: || telephone(Variant::BatchNorm),
+        spec: || telephone(Variant::BatchNorm, 0.5),
     },
 ];
 
@@ -70,11 +72,18 @@ fn third() -> Seed {
     Seed::new(3).expect("3 is far below the largest seed")
 }
 
-/// The presets' game: 100 layers of 16 units.
-fn telephone(variant: Variant) -> SubjectSpec {
+/// The presets' game: 100 layers of 16 units, which learn by that rate.
+fn telephone(variant: Variant, learning_rate: f64) -> SubjectSpec {
     let game = Telephone { depth: 100, width: 16, seed: third() };
     let (inputs, targets) = game.data();
-    SubjectSpec { model: game.model(variant), data: Some(Data { inputs, targets }) }
+    let model = ModelSpec { optimizer: descent(learning_rate), ..game.model(variant) };
+    SubjectSpec { model, data: Some(Data { inputs, targets }) }
+}
+
+fn descent(learning_rate: f64) -> Optimizer {
+    #[allow(clippy::expect_used, reason = "the presets' own rates are learning rates")]
+    let learning_rate = LearningRate::new(learning_rate).expect("a rate is finite and not below zero");
+    Optimizer::sgd(learning_rate)
 }
 
 impl Preset {
@@ -98,13 +107,11 @@ fn mazur() -> SubjectSpec {
 
 /// Half squared error and the learning rate 0.5, as in both texts.
 fn by_hand(layers: Vec<LayerSpec>, inputs: Matrix, targets: Matrix) -> SubjectSpec {
-    #[allow(clippy::expect_used, reason = "0.5 is a learning rate")]
-    let learning_rate = LearningRate::new(0.5).expect("0.5 is finite and not below zero");
     SubjectSpec {
         model: ModelSpec {
             network: NetworkSpec { inputs: inputs.columns(), layers },
             loss: Loss::HalfSquaredError,
-            optimizer: Optimizer::sgd(learning_rate),
+            optimizer: descent(0.5),
             seed: Seed::default(),
         },
         data: Some(Data { inputs, targets }),

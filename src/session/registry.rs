@@ -12,6 +12,7 @@ use super::compute::Compute;
 use super::dataset::DataCache;
 use super::history::creation;
 use super::once::{Claim, Claimed, KeyError, Running, TENANT};
+use super::recent::Recent;
 use super::replay::{CHANGED, Replay, ReplayError, whole_entry};
 use super::seal::SealError;
 use super::services::{Machine, Services};
@@ -97,7 +98,8 @@ impl Registry {
         // Without random numbers nothing can be written at all.
         let owner = machine.random().unwrap_or_default();
         let (compute, data, trainings) = (Compute::new(), DataCache::new(), Trainings::default());
-        let services = Arc::new(Services { limits, compute, store, data, trainings, owner, machine });
+        let recent = Recent::new(limits.recalled_states);
+        let services = Arc::new(Services { limits, compute, store, data, recent, trainings, owner, machine });
         Self { services, cache, running: Running::default() }
     }
 

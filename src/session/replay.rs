@@ -19,7 +19,7 @@ use crate::engine::name::LayerName;
 use crate::engine::snapshot;
 use crate::engine::state::State;
 use crate::engine::trace::Trace;
-use crate::limits::ENTRY_WORK;
+use crate::limits::{ENTRY_WORK, RECALLED_BACK};
 use crate::store::{Entry, EntryHead, Log, Store, StoreError};
 
 /// Where a log is read, and what for.
@@ -110,7 +110,8 @@ impl Replay<'_> {
             }
             let (log, _) = self.owner(goal).await?;
             let first = log.origin.map_or(1, |origin| origin.at + 1);
-            let snapshot = self.snapshot(&log, goal).await?;
+            let recent = self.services.recent.before(log.id, goal);
+            let snapshot = if recent.is_some() { recent } else { self.snapshot(&log, goal).await? };
             let from = snapshot.as_ref().map_or(first, |live| live.step() + 1);
             match self.last_turn(&log, from, goal).await? {
                 Some(Turn::Back { at, to }) => {
@@ -169,8 +170,11 @@ impl Replay<'_> {
             return Ok((self.at(step).await?, happened, log));
         }
         self.check_arithmetic(step).await?;
-        let before = self.before(&log, entry.head.step).await?;
+        let (before, last) = (self.before(&log, entry.head.step).await?, entry.head.last);
         let (live, happened) = self.follow(&log, before, vec![entry], step).await?;
+        if step == last {
+            self.services.recent.keep(log.id, &live);
+        }
         Ok((live, happened.unwrap_or(Happened::Rewound), log))
     }
 
@@ -265,9 +269,15 @@ impl Replay<'_> {
 
     async fn along(&self, stretch: Stretch, mut live: Live) -> Result<Live, ReplayError> {
         while live.step() < stretch.to {
-            let entries = self.read(&stretch.log, live.step() + 1, stretch.to).await?;
-            if entries.is_empty() {
+            let mut entries = self.read(&stretch.log, live.step() + 1, stretch.to).await?;
+            let Some(last) = entries.last() else {
                 return Err(self.damaged(live.step() + 1, "its entry is missing"));
+            };
+            if last.head.last >= stretch.to && entries.len() > RECALLED_BACK {
+                let rest = entries.split_off(entries.len() - RECALLED_BACK);
+                live = self.follow(&stretch.log, live, entries, stretch.to).await?.0;
+                self.services.recent.keep(stretch.log.id, &live);
+                entries = rest;
             }
             live = self.follow(&stretch.log, live, entries, stretch.to).await?.0;
         }

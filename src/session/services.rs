@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::compute::Compute;
 use super::dataset::DataCache;
+use super::recent::Recent;
 use super::training::Trainings;
 use crate::limits::Limits;
 use crate::store::{Change, Commit, CommitError, LogId, Owner, RunChange, RunTerms, Store, StoreError};
@@ -19,6 +20,8 @@ pub struct Services {
     pub store: Arc<dyn Store>,
     /// The rows that were learned from last
     pub data: DataCache,
+    /// The states that were recalled last
+    pub recent: Recent,
     /// The training runs that this server is at work on
     pub trainings: Trainings,
     /// Who this server is to others that write to the same store

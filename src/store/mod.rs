@@ -12,7 +12,7 @@ mod entry;
 mod memory;
 mod postgres;
 mod run;
-mod sqlite;
+pub mod sqlite;
 
 use async_trait::async_trait;
 use thiserror::Error;

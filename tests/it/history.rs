@@ -34,9 +34,10 @@ fn rich_batch(number: usize) -> String {
 
 /// Snapshots after every few steps, or none at all: a recall gives the same bytes.
 #[rstest]
-#[case::no_snapshots(Limits { snapshot_work: u64::MAX, ..Limits::default() })]
-#[case::many_snapshots(Limits { snapshot_work: 50_000, live_bytes: 0, ..Limits::default() })]
-#[case::read_in_small_pieces(Limits { log_bytes: 1, live_bytes: 0, snapshot_work: 200_000, ..Limits::default() })]
+#[case::no_snapshots(Limits { snapshot_work: u64::MAX, recalled_states: 0, ..Limits::default() })]
+#[case::many_snapshots(Limits { snapshot_work: 50_000, live_bytes: 0, recalled_states: 0, ..Limits::default() })]
+#[case::read_in_small_pieces(Limits { log_bytes: 1, live_bytes: 0, snapshot_work: 200_000, recalled_states: 0, ..Limits::default() })]
+#[case::from_the_last_recalls(Limits::default())]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_step_is_recalled_as_it_was_answered(#[case] limits: Limits) {
     let api = Api::with(limits).await;
@@ -58,8 +59,8 @@ async fn any_step_is_recalled_as_it_was_answered(#[case] limits: Limits) {
     answers.push(api.post(&format!("{s}/rewind"), r#"{"to": 17}"#).await);
     answers.push(api.post(&format!("{s}/rewind"), r#"{"to": 0}"#).await);
     answers.push(api.post(&format!("{s}/step"), rich_batch(30)).await);
-    // In any order, twice.
-    for step in (0..answers.len()).rev().chain([7, 15, 3, 18, 20]) {
+    // In any order, three times.
+    for step in (0..answers.len()).rev().chain([7, 15, 3, 18, 20]).chain(0..answers.len()) {
         let recalled = api.get(&format!("{s}/steps/{step}")).await;
         assert_eq!(recalled.text, answers[step].text, "step {step}");
         assert_eq!(recalled.headers["etag"], answers[step].headers["etag"], "step {step}");

@@ -28,6 +28,7 @@ mod problems;
 mod queries;
 mod range;
 mod raw;
+mod recalls;
 mod refusals;
 mod replicas;
 mod retries;

@@ -91,6 +91,10 @@ async fn the_type_of_every_refusal_leads_to_its_explanation() {
     let problem = api.get("/v1/sessions/none").await.problem(404, "session_not_found");
     let shown = api.get(problem["type"].as_str().unwrap()).await.expect(200);
     assert_eq!((&shown["code"], &shown["title"]), (&problem["code"], &problem["title"]));
+    let all = api.get("/problems").await.expect(200);
+    let listed: BTreeSet<&str> =
+        all["problems"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()).collect();
+    assert_eq!(listed, CODES.iter().map(|(code, _)| *code).collect());
     let problem = api.get("/problems/no_such_code").await.problem(404, "not_found");
     assert!(problem["detail"].as_str().unwrap().contains("wrong_shape, "), "{problem}");
 }

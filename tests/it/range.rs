@@ -48,6 +48,27 @@ async fn a_blame_that_is_cut_off_is_zero() {
 }
 
 #[tokio::test]
+async fn what_an_optimizer_remembers_may_die_away() {
+    let api = Api::start().await;
+    let network = json!({"inputs": 2, "layers": [dense(&json!([[0.5], [0.5]]))]});
+    let body = json!({"network": network, "optimizer": {"kind": "adam", "learning_rate": 0.001}});
+    api.put("/v1/sessions/it", body.to_string()).await.expect(201);
+    let post = |path: &str, body: Value| {
+        let (api, path) = (api.clone(), format!("/v1/sessions/it/{path}"));
+        async move { api.post(&path, body.to_string()).await.expect(200) }
+    };
+    // The second weight hears of the error once, and then never again: 0.9^8000 is below every double.
+    post("step", json!({"inputs": [1, 1], "targets": [2]})).await;
+    post("train", json!({"inputs": [[1, 0]], "targets": [[2]], "steps": 8000})).await;
+    let batch = json!({"inputs": [1, 0], "targets": [3]});
+    let depth = post("depth", batch.clone()).await;
+    assert_eq!(depth["verdict"], "healthy");
+    let trace = post("step", batch).await;
+    let change = trace["update"]["layers"][0]["parameters"]["weights"]["change"][1][0].as_f64().unwrap();
+    assert!(change != 0.0 && change.abs() < f64::MIN_POSITIVE, "{change:e}");
+}
+
+#[tokio::test]
 async fn fading_is_found_behind_every_kind_of_layer() {
     let block = |inner: f64, projection: f64| json!({"kind": "residual", "layers": [dense(&json!([[inner]]))], "shortcut": "projection", "weights": [[projection]]});
     let norm = |gamma: f64| json!({"kind": "layer_norm", "gamma": [gamma, gamma]});

@@ -56,6 +56,55 @@ def test_xor_is_learned(page, server):
     assert "depth insight says" in page.text("#play-verdict")
 
 
+def test_each_loss_says_which_rows_it_is_of(page, server):
+    page.open("#play?data=circle&layers=4.tanh&seed=3")
+    page.press("#play-train")
+    page.wait(lambda: loss(page) < 0.7)
+    pause(page)
+    for _ in range(2):
+        path = f"/v1/sessions/{session_of(page)}"
+        run = server.get(f"{path}/train")
+        assert run["step"] == run["evaluated_at"]
+        told = page.text("#play-loss").replace("\u00a0", " ")
+        own, rest = told.split(". ", 1)
+        assert own.startswith(f"after {run['step']} steps: loss {shown(run['loss'])} on the rows of the last step, right ")
+        assert rest.startswith(f"Over all rows it learns from: loss {shown(run['train_loss'])}, right ")
+        assert f"On unseen data: loss {shown(run['test_loss'])}, right " in rest
+        page.press("#play-step")
+
+
+def test_what_was_said_of_other_points_is_not_said_of_these(page):
+    page.open(f"#play?data=own&{CORNERS}&layers=4.tanh")
+    page.press("#play-step")
+    assert "Over all rows" in page.text("#play-loss") and page.text("#play-verdict")
+    page.type("#point-x", "0.5")
+    page.type("#point-y", "0.5")
+    page.wait(lambda: len(page.all("#surface-points .dot")) == 5)
+    page.idle()
+    assert page.text("#play-loss").strip().endswith("on the rows of the last step, before the data were changed.")
+    assert page.text("#play-verdict") == ""
+    page.press("#play-step")
+    assert "Over all rows" in page.text("#play-loss") and "changed" not in page.text("#play-loss")
+
+
+def test_the_plane_has_names_and_ends(page):
+    page.open(f"#play?data=own&{CORNERS}")
+    assert [part.text for part in page.all("#surface-x span")] == ["−0.2", "x₁", "1.2"]
+    assert [part.text for part in page.all("#surface-y span")] == ["−0.2", "x₂", "1.2"]
+    page.type("#point-x", "3")
+    page.type("#point-y", "0")
+    page.wait(lambda: page.text("#surface-x span:last-child") == "3.6")
+
+
+def test_the_ends_of_the_telephone_stand_below_their_bars(page):
+    page.open("#telephone?depth=2")
+    middles = page.run("""const chart = document.querySelector('[data-variant="sigmoid"] svg');
+      const middle = (element) => { const { left, right } = element.getBoundingClientRect(); return (left + right) / 2 };
+      return [...chart.querySelectorAll('.depth-bar'), ...chart.querySelectorAll('.tick.middle')].map(middle)""")
+    output, first, first_name, output_name = middles
+    assert abs(output - output_name) < 2 and abs(first - first_name) < 2
+
+
 def test_a_dataset_of_the_server_is_learned(page, server):
     page.open("#play?data=circle&layers=6.tanh&rate=1&seed=3")
     assert page.one("#play-data").get_attribute("value") == "circle"
@@ -134,7 +183,7 @@ def test_digits_are_learned_while_the_page_stays_awake(page, server):
       next();
       new MutationObserver(() => { window.drawn += 1 }).observe(document.getElementById('play-loss'), { childList: true });""")
     page.press("#play-train")
-    unseen = "return Number(/unseen data ([0-9.]+) %/.exec(document.getElementById('play-loss').textContent)?.[1])"
+    unseen = "return Number(/unseen data.*right ([0-9.]+)\\s%/.exec(document.getElementById('play-loss').textContent)?.[1])"
     page.wait(lambda: (page.run(unseen) or 0) > 85)
     pause(page)
     drawn, frames = page.run("return [window.drawn, window.frames_]")
@@ -150,7 +199,7 @@ def test_a_long_history_is_read_only_as_far_as_it_is_drawn(page, server):
     assert learned(page) == "after 12000 steps"
     assert loss(page) == number(shown(server.get(f"{path}/steps?after=11999")["steps"][0]["loss"]))
     assert page.one("#play-curve svg").get_attribute("aria-label").endswith("at step 12000")
-    assert page.text("#play-curve p") == "Of the first 11001 steps the curve shows a few."
+    assert page.text("#play-curve p") == "Loss of each step, on its own rows. Of the steps from 1000 to 11000 the curve shows a few."
     asked = page.run("return performance.getEntriesByType('resource').map((one) => one.name).filter((one) => one.includes('/steps?'))")
     assert len(asked) <= 20, asked
 

@@ -1,5 +1,7 @@
 """What the playground says when a run ends otherwise than it should."""
 
+import re
+
 from browser import DESKTOP, Page
 from conftest import SERVER_ARGUMENTS, address_of, binary, end, launch
 
@@ -12,6 +14,8 @@ def test_a_run_that_overflows_says_where(driver, server):
     page.wait(lambda: page.text("#play-notice"))
     page.wait(lambda: page.text("#play-train") == "Go on")
     assert "infinite" in page.text("#play-notice"), "the server's own words"
+    numbers = re.findall(r"\d+\.\d+", page.text("#play-notice"))
+    assert numbers and all(len(number.replace(".", "").lstrip("0")) <= 4 for number in numbers), "with no more digits than other numbers"
     page.idle()
     # What the depth insight refuses is on the console, as it should be.
     driver.get_log("browser")

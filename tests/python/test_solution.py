@@ -319,7 +319,7 @@ def test_all_forms_say_the_same(server, seed):
     widest = max(len(layer["outputs"][0]) for layer in layers_of(ask(server, body).json()["forward"]["layers"]))
     query = {"digits": 6, "unit": min(2, widest)}
     markdown, latex, html = (ask(server, body, format=form, **query).text for form in ("markdown", "latex", "html"))
-    of_latex = re.findall(r"\\\[\n(.*?)\n\\\]", latex, re.S)
+    of_latex = re.findall(r"\\\[\\fitted\{\$\\displaystyle\n(.*?)\n\$\}\\\]", latex, re.S)
     assert of_latex == displays(markdown)
     assert {sign for sign in latex if ord(sign) > 127} <= COMPILED
     for name in ("document", "aligned", "center", "tabular"):

@@ -15,6 +15,13 @@ use crate::http::problem_page;
 use crate::http::responses;
 use crate::http::sheet::document;
 
+/// The codes there are.
+#[derive(Serialize, ToSchema)]
+pub struct CodeList {
+    /// Each with its status and its meaning
+    problems: Vec<CodeView>,
+}
+
 /// A code of refusals explained.
 #[derive(Serialize, ToSchema)]
 pub struct CodeView {
@@ -34,6 +41,31 @@ pub struct CodeView {
     remedy: &'static str,
 }
 
+impl CodeView {
+    fn of(code: Code) -> Self {
+        Self {
+            code,
+            status: code.status().as_u16(),
+            title: code.title(),
+            explanation: code.explanation(),
+            remedy: code.remedy(),
+        }
+    }
+}
+
+/// List the refusals
+///
+/// Every code that a refusal may have. Who asks for HTML gets a page.
+#[utoipa::path(get, path = "/problems", tag = "problems", operation_id = "list_problems",
+    responses((status = 200, description = "The codes, each explained.", body = CodeList), responses::ListProblems))]
+pub async fn list(headers: HeaderMap) -> Response {
+    if problem_page::wants_html(&headers) {
+        return document(StatusCode::OK, Format::Html, problem_page::of_all_codes());
+    }
+    let problems = Code::ALL.iter().map(|&code| CodeView::of(code)).collect();
+    json::answer(StatusCode::OK, &CodeList { problems })
+}
+
 /// Explain a refusal
 ///
 /// What the code of a refusal means, and what to do. A refusal's `type` leads here. Who asks for HTML gets a page.
@@ -48,12 +80,5 @@ pub async fn show(Path(code): Path<String>, headers: HeaderMap) -> Result<Respon
     if problem_page::wants_html(&headers) {
         return Ok(document(StatusCode::OK, Format::Html, problem_page::of_code(code)));
     }
-    let view = CodeView {
-        code,
-        status: code.status().as_u16(),
-        title: code.title(),
-        explanation: code.explanation(),
-        remedy: code.remedy(),
-    };
-    Ok(json::answer(StatusCode::OK, &view))
+    Ok(json::answer(StatusCode::OK, &CodeView::of(code)))
 }

@@ -2,7 +2,7 @@
 // was typed, and nothing is learned until it is mended.
 
 import { h } from "./element.js";
-import { exact, read } from "./numbers.js";
+import { exact, read, show } from "./numbers.js";
 
 /** What may stand in a field. */
 export const RULES = {
@@ -45,12 +45,17 @@ export function waits(view) {
 
 /**
  * Gives an input its value, or what was typed into it and does not fit, and has it watched: `set(number)` hears of what fits.
- * `view` and `key` tell it from others; `name` is what its message calls it. Gives the message's element, to be put beside it.
+ * `view` and `key` tell it from others; `name` is what its message calls it. Nobody being in it, it shows its number as `brief` writes it; else
+ * whole, so that one digit of it can be changed. Gives the message's element, to be put beside it.
  */
-export function watched(input, { view, key, name, value, rule, set }) {
+export function watched(input, { view, key, name, value, brief = exact, rule, set }) {
   const place = `${view} ${key}`;
   const id = `wrong-${view}-${key}`;
   const message = h("span", { id, class: "wrong", role: "alert" });
+  let held = value;
+  const write = (how) => {
+    if (!wrong.has(place)) input.value = how(held);
+  };
   const tell = () => {
     const typed = wrong.get(place);
     if (typed !== undefined) input.setAttribute("aria-describedby", id);
@@ -61,23 +66,37 @@ export function watched(input, { view, key, name, value, rule, set }) {
   input.addEventListener("change", () => {
     const number = fitting(input.value, rule);
     if (number === null) wrong.set(place, input.value);
-    else wrong.delete(place);
+    else {
+      wrong.delete(place);
+      held = number;
+    }
     tell();
     if (number !== null) set(number);
   });
   input.addEventListener("keydown", ({ key: pressed }) => {
     if (pressed !== "Escape" || !wrong.delete(place)) return;
-    input.value = value;
+    write(exact);
     tell();
   });
-  input.value = wrong.get(place) ?? value;
+  input.addEventListener("focus", () => write(exact));
+  input.addEventListener("blur", () => write(brief));
+  input.value = wrong.get(place) ?? brief(value);
   tell();
   return message;
+}
+
+/** Characters that a field has room for. */
+const LONG = 9;
+
+/** A number as such a field shows it. */
+export function short(number) {
+  const whole = exact(number);
+  return whole.length > LONG ? show(number).replaceAll("−", "-") : whole;
 }
 
 /** A number with a label, and the message below it. */
 export function numberField(text, view, key, value, rule, set, label = null) {
   const input = h("input", { "data-key": key, "aria-label": label, inputmode: "decimal" });
-  const message = watched(input, { view, key, name: label ?? text, value: exact(value), rule, set });
+  const message = watched(input, { view, key, name: label ?? text, value, brief: short, rule, set });
   return h("div", { class: "field" }, h("label", { class: "inline" }, `${text} `, input), message);
 }

@@ -16,9 +16,10 @@ export function formulas(state) {
     h("h3", {}, block.title), block.lines.map(line), block.note && h("p", { class: "muted" }, block.note)));
 }
 
+/** A formula; what is only given or found has no symbols. */
 function line([left, symbols, numbers, result]) {
   return h("p", { class: "line" },
-    h("span", { class: "left" }, left, " = ", h("i", {}, symbols)),
+    h("span", { class: "left" }, left, symbols && [" = ", h("i", {}, symbols)]),
     numbers && h("span", {}, "= ", numbers), h("span", { class: "result" }, "= ", h("b", {}, result)));
 }
 
@@ -26,9 +27,9 @@ function ready({ naming, inputs, targets, learningRate }) {
   return [{
     title: "What is given",
     lines: [
-      ...inputs.map((x, i) => [naming.input(i), "input", null, show(x)]),
-      ...targets.map((y, k) => [naming.target(k), "what should come out", null, show(y)]),
-      ["η", "learning rate", null, show(learningRate)],
+      ...inputs.map((x, i) => [["input ", naming.input(i)], null, null, show(x)]),
+      ...targets.map((y, k) => [["target ", naming.target(k)], null, null, show(y)]),
+      ["learning rate η", null, null, show(learningRate)],
     ],
   }];
 }
@@ -130,7 +131,7 @@ function update({ naming, inputs, trace }, parts) {
         plain && backward.deltas ? `${show(rate)}·${bracket(backward.deltas[0][j])}` : null, show(change)]);
     return { title: `What ${forward.name} learns`, lines: [...lines, ...biases] };
   });
-  const lines = [["E", "before", null, show(trace.loss.value)], ["E", "after", null, show(trace.update.loss_after)]];
+  const lines = [["E before", null, null, show(trace.loss.value)], ["E after", null, null, show(trace.update.loss_after)]];
   return [...blocks, { title: "Did it help?", lines }];
 }
 

@@ -2,7 +2,8 @@
 
 import { look } from "./api.js";
 import { h, replace } from "./element.js";
-import { RULES, watched } from "./fields.js";
+import { namedFactors } from "./factors.js";
+import { RULES, short, watched } from "./fields.js";
 import { exact, percent, show } from "./numbers.js";
 import { after } from "./trace.js";
 
@@ -35,7 +36,7 @@ export function drawInspector(box, { state, weight, found, refusal, remark }, on
       setting(weight, name, value, (number) => on.setWeight(weight, number))),
     remark && h("p", { class: "muted" }, remark),
     refusal && h("p", { class: "refusal", role: "alert" }, refusal),
-    found && h("div", { class: "inspector-body" }, chainOf(found.chain, name), blameOf(found, state, weight)));
+    found && h("div", { class: "inspector-body" }, chainOf(found.chain, name, (factors) => namedFactors(factors, state, weight)), blameOf(found, state, weight)));
 }
 
 function where({ naming }, { gap, parameter, index }) {
@@ -47,24 +48,25 @@ function where({ naming }, { gap, parameter, index }) {
 function setting({ gap, parameter, index }, name, value, set) {
   const input = h("input", { id: "weight-value", "data-key": "weight-value", inputmode: "decimal", title: exact(value) });
   const message = watched(input, {
-    view: "walk", key: ["set", parameter, gap, ...index].join("-"), name, value: show(value).replaceAll("−", "-"), rule: RULES.number, set });
+    view: "walk", key: ["set", parameter, gap, ...index].join("-"), name, value, brief: short, rule: RULES.number, set });
   return h("div", { class: "field" }, h("label", { class: "inline", for: "weight-value" }, `Set ${name} to `, input), message);
 }
 
-function chainOf({ gradient, paths }, name) {
-  const [heaviest] = paths.heaviest;
+function chainOf({ gradient, paths }, name, named) {
+  const ways = paths.heaviest.map((path) => ({ ...path, ...named(path.factors) }));
+  const [heaviest] = ways;
   const rows = heaviest.factors.map((factor) => h("tr", {},
     h("th", { scope: "row" }, factor.name), h("td", {}, h("i", {}, factor.formula)),
     h("td", { class: "number" }, show(factor.value)), h("td", { class: "number strong" }, show(factor.running))));
   const many = paths.count !== "1";
   return h("div", {},
-    h("h4", {}, many ? `The heaviest of ${paths.count} paths` : "The chain rule, factor by factor"),
+    h("h4", {}, many ? `The heaviest of ${paths.count} paths, through ${heaviest.through}` : "The chain rule, factor by factor"),
     h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "The factors" },
       h("table", { class: "factors" },
         h("thead", {}, h("tr", {}, ["factor", "formula", "value", "product so far"].map((text, at) =>
           h("th", { scope: "col", class: at > 1 ? "number" : null }, text)))),
         h("tbody", {}, rows))),
-    many && h("p", {}, "Paths, heaviest first: ", paths.heaviest.map((path) => show(path.value)).join(", "), "; all add up to ",
+    many && h("p", {}, "Paths, heaviest first: ", ways.map(({ value, through }) => `${show(value)} through ${through}`).join("; "), ". All add up to ",
       h("b", {}, show(paths.sum)), "."),
     h("p", { class: "sum" }, `∂E/∂${name} = `, h("b", { class: gradient > 0 ? "down" : "up" }, show(gradient)),
       h("span", { class: "muted" }, gradient > 0 ? "  – the error grows with it, so it is made smaller" : "  – the error shrinks as it grows, so it is made larger")));

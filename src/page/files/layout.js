@@ -1,8 +1,8 @@
 // Where the parts of a small network stand: columns of units, edges between them, and labels that keep clear of each
 // other. Pixels in, pixels out.
 
-const CLOSE = { radius: 24, row: 186, chip: [60, 36], column: 112, margin: 31, above: 50, under: 64, digits: 3 };
-const WIDE = { radius: 33, row: 190, chip: [84, 40], column: 180, margin: 64, above: 96, under: 96, digits: 4 };
+const CLOSE = { radius: 24, row: 186, chip: [52, 36], column: 112, margin: 31, above: 50, under: 64, digits: 3 };
+const WIDE = { radius: 33, row: 190, chip: [84, 40], column: 180, margin: 64, above: 112, under: 122, digits: 4 };
 
 /** How far texts at the edge of the picture stay from it. */
 export const EDGE = 2;
@@ -18,9 +18,12 @@ const RAISED = 8;
 /** Room below the lowest target, for the loss. */
 const UNDER_TARGETS = 38;
 
+/** How far below its unit's circle a bias stands, where the unit's blame stands between them. */
+export const BIAS = 42;
+
 /** How wide a bias is written, which names itself, where a weight's label is a chip of `[wide, high]`. */
 export function biasWidth([wide]) {
-  return wide + 2;
+  return wide + 10;
 }
 
 /** How wide the field of an input or a target is, as units of this radius are drawn. */
@@ -59,7 +62,7 @@ export function layout(sizes, width, biased) {
   const { radius, row, chip, column, margin, above, under, digits } = narrow ? CLOSE : WIDE;
   // On a narrow picture targets stand below their outputs, where there are few; else they are a column of their own.
   const below = narrow && sizes.at(-1) <= 2;
-  const aside = radius + (biased ? 88 : 62);
+  const aside = radius + (biased ? 94 : 62);
   const columns = sizes.length + (below ? 0 : 1);
   // What has to be scrolled anyway may take more room.
   const between = narrow && columns > 3 ? column + AMPLE : column;
@@ -84,7 +87,7 @@ export function layout(sizes, width, biased) {
     const upper = ({ x, y }) => [{ x, y, wide: 2 * radius, high: 2 * radius }, text(x, y - radius - 14, above + raised)];
     const around = ({ x, y }) => [
       ...upper({ x, y }), text(x, y + radius + 14, under),
-      ...(biased ? [{ x, y: y + radius + 40, wide: biasWidth(chip), high: 28 }] : []),
+      ...(biased ? [{ x, y: y + radius + BIAS, wide: biasWidth(chip), high: 34 }] : []),
     ];
     const asides = below && at === sizes.length - 2 ? targets.map(({ x, y }) => ({ x, y, wide: fieldWidth(radius), high: 60 })) : [];
     // Nothing is written below inputs.

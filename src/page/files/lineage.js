@@ -43,7 +43,7 @@ function follow({ steps, since }, known) {
 }
 
 /** Takes a line as far as a step told, which is the session's newest. */
-export function extend(line, { step, loss, testLoss }) {
+export function extend(line, { step, loss, whole: { testLoss } }) {
   const last = line.points.at(-1);
   if (step === line.head && last?.step === step) {
     Object.assign(last, { loss, testLoss });

@@ -11,14 +11,20 @@ import { showWalk } from "./walk.js";
 
 const VIEWS = { walk: showWalk, play: showPlay, telephone: showTelephone };
 
+/** How often a view was opened. */
+let opened = 0;
+
 async function open() {
   const address = readAddress();
   const name = address.view in VIEWS ? address.view : "walk";
+  opened += 1;
+  const mine = opened;
   for (const view of document.querySelectorAll("main > section")) view.hidden = view.id !== `view-${name}`;
   for (const link of document.querySelectorAll("nav a[data-view]")) {
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  showLoading(byId(`view-${name}`));
   try {
     if (name !== "play") await leavePlay();
     await VIEWS[name](address);
@@ -27,7 +33,15 @@ async function open() {
   } catch (error) {
     replace(byId("trouble"), h("p", { class: "refusal" }, error.message));
   }
+  // Another view may have been opened meanwhile, and be loading.
+  if (mine === opened) showLoading(null);
   document.body.dataset.ready = name;
+}
+
+/** Says that a view is loading, and that none is by null. */
+function showLoading(view) {
+  byId("loading").hidden = !view;
+  for (const section of document.querySelectorAll("main > section")) section.inert = section === view;
 }
 
 addEventListener("hashchange", open);

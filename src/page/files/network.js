@@ -2,8 +2,9 @@
 
 import { h, replace, s } from "./element.js";
 import { RULES, watched } from "./fields.js";
-import { EDGE, biasWidth, fieldWidth, layout } from "./layout.js";
+import { BIAS, EDGE, biasWidth, fieldWidth, layout } from "./layout.js";
 import { exact, show, signed } from "./numbers.js";
+import { fitted, sizeFor } from "./room.js";
 import { layersOf } from "./trace.js";
 
 /** What there is to see at each stage: the later ones keep what the earlier ones brought. */
@@ -63,18 +64,31 @@ function weightChip({ weight, key, label, state, parts, seen, on, plan }) {
   const value = (update?.after ?? state.layers[gap].parameters.weights)[i][j];
   const place = { left: `${label.x}px`, top: `${label.y}px`, width: `${plan.chip[0]}px` };
   if (state.editing === key) return editor({ key, name, value, place, side: half(plan, label.y), done: (number) => on.setWeight(weight, number) });
-  const change = update?.change[i][j];
-  const text = update
-    ? [h("span", { class: `change ${change < 0 ? "down" : "up"}` }, signed(change, plan.digits)), h("b", {}, show(value, plan.digits))]
-    : [h("span", { class: "name" }, name), h("b", {}, show(value, plan.digits))];
-  const between = `${below(state, gap, i)} to ${state.naming.output(gap, j)}`;
-  const spoken = update ? `changed by ${show(change)} to ${show(value)}` : show(value);
+  const whose = `from ${below(state, gap, i)} to ${state.naming.output(gap, j)}`;
+  return chip({ weight, key, name, value, change: update?.change[i][j], place, kind: "", whose, state, on, plan });
+}
+
+/** What a chip's edges take of its room. */
+const CHIP_EDGES = 5;
+
+/** A parameter to be pressed on: its name, or how an update has changed it, and its value. */
+function chip({ weight, key, name, value, change, place, kind, whose, state, on, plan }) {
+  const isChanged = change !== undefined;
+  const room = parseFloat(place.width) - CHIP_EDGES;
+  const [small, large] = plan.narrow ? [11, 13] : [12, 14];
+  const second = show(value, plan.digits);
+  const moved = isChanged && fitted(change, room, { size: small, least: 9.5, digits: plan.digits, write: signed });
+  const first = isChanged ? moved.text : name;
+  const inOneLine = kind === "bias" && !isChanged;
+  const size = inOneLine ? sizeFor(`${first} ${second}`, room, small) : sizeFor(second, room, kind === "bias" ? 12 : large);
+  const letters = (pixels) => ({ "font-size": `${pixels}px` });
+  const spoken = isChanged ? `changed by ${show(change)} to ${show(value)}` : show(value);
   return h("button", {
-    type: "button", class: `chip ${key === state.selected ? "selected" : ""}`, "data-key": key, style: place,
-    "aria-pressed": key === state.selected, title: `${name} = ${exact(value)}`,
-    "aria-label": `${name}, from ${between}: ${spoken}`,
+    type: "button", class: ["chip", kind, isChanged && "changed", key === state.selected && "selected"].filter(Boolean).join(" "), "data-key": key,
+    style: place, "aria-pressed": key === state.selected, title: `${name} = ${exact(value)}`, "aria-label": `${name}, ${whose}: ${spoken}`,
     onclick: () => on.select(weight),
-  }, text);
+  }, h("span", { class: isChanged ? `change ${change < 0 ? "down" : "up"}` : "name", style: letters(inOneLine ? size : moved.size ?? small) }, first),
+  h("b", { style: letters(size) }, second));
 }
 
 function below(state, gap, i) {
@@ -91,7 +105,7 @@ function editor({ key, name, value, place, side, done }) {
   };
   const isWrong = () => input.getAttribute("aria-invalid") === "true";
   const input = h("input", { class: "chip editing", "data-key": key, "aria-label": `New value of ${name}`, inputmode: "decimal" });
-  const message = watched(input, { view: "walk", key: `edit-${key}`, name, value: exact(value), rule: RULES.number, set: finish });
+  const message = watched(input, { view: "walk", key: `edit-${key}`, name, value, rule: RULES.number, set: finish });
   input.addEventListener("keydown", (event) => {
     // What was typed and fits is taken by its change, which comes next.
     if (event.key === "Escape" || (event.key === "Enter" && input.value === exact(value) && !isWrong())) finish(undefined);
@@ -100,10 +114,20 @@ function editor({ key, name, value, place, side, done }) {
   return h("div", { class: `typing ${side}`, style: place }, input, message);
 }
 
+/** Letters in the fields of inputs and targets, in pixels, and what their edges take of the room. */
+const FIELD = { size: 16, least: 11, digits: 4 };
+const FIELD_EDGES = 9;
+
 /** A number that can be typed over at any time. */
-function field({ key, name, label, value, place, side, done }) {
-  const input = h("input", { "data-key": key, "aria-label": label, inputmode: "decimal", title: exact(value), onfocus: () => input.select() });
-  const message = watched(input, { view: "walk", key, name, value: show(value).replace("−", "-"), rule: RULES.number, set: done });
+function field({ key, name, label, value, place, side, room, done }) {
+  const brief = (number) => {
+    const { text, size } = fitted(number, room, FIELD);
+    input.style.setProperty("font-size", `${size}px`);
+    return text.replaceAll("−", "-");
+  };
+  const input = h("input", { "data-key": key, "aria-label": label, inputmode: "decimal", title: exact(value) });
+  const message = watched(input, { view: "walk", key, name, value, brief, rule: RULES.number, set: done });
+  input.addEventListener("focus", () => input.select());
   return h("div", { class: `pebble ${side}`, style: place }, h("span", { class: "name", "aria-hidden": "true" }, name), input, message);
 }
 
@@ -117,7 +141,7 @@ function drawInputs({ plan, state, on, overlay }) {
     const name = state.naming.input(i);
     const size = { left: `${x}px`, top: `${y}px`, width: `${fieldWidth(plan.radius)}px` };
     overlay.append(field({
-      key: `x${i}`, name, label: `Input ${name}`, value: state.inputs[i], place: size, side: `left ${half(plan, y)}`,
+      key: `x${i}`, name, label: `Input ${name}`, value: state.inputs[i], place: size, room: fieldWidth(plan.radius) - FIELD_EDGES, side: `left ${half(plan, y)}`,
       done: (number) => on.setInput(i, number),
     }));
   });
@@ -134,6 +158,9 @@ function drawUnits(scene) {
   }));
 }
 
+/** What a circle is narrower where its value stands than across its middle, its line among it. */
+const CIRCLE_EDGES = 8;
+
 function unitTexts({ plan, seen, parts, state }, layer, j, x, y) {
   const { forward, backward } = parts[layer] ?? {};
   const text = (dy, className, ...children) => s("text", { x, y: y + dy, class: className }, ...children);
@@ -143,7 +170,9 @@ function unitTexts({ plan, seen, parts, state }, layer, j, x, y) {
   // With its target below, the last column stands at the edge: there texts end where it ends.
   const edge = plan.below && layer === plan.edges.length - 1 ? { x: plan.width - EDGE, end: " end" } : { x, end: "" };
   const beside = (dy, className, words) => s("text", { x: edge.x, y: y + dy, class: `${className}${edge.end}` }, words);
-  const texts = [text(-7, "name", name), text(12, "value", number(forward.outputs[0][j]))];
+  const output = number(forward.outputs[0][j]);
+  const size = sizeFor(output, 2 * plan.radius - CIRCLE_EDGES, plan.narrow ? 13 : 15);
+  const texts = [text(-7, "name", name), s("text", { x, y: y + 12, class: "value", style: { "font-size": `${size}px` } }, output)];
   const sum = number(forward.pre_activations?.[0][j] ?? forward.outputs[0][j]);
   texts.push(beside(-plan.radius - 10, "sum", `${state.naming.sum(layer, j)}${plan.narrow ? "" : " ="} ${sum}`));
   if (seen >= SEEN.backward && backward?.deltas) {
@@ -161,17 +190,14 @@ function drawBias({ plan, state, on, overlay, seen, parts }, gap, j, x, y) {
   const weight = { gap, parameter: "bias", index: [j] };
   const key = keyOf(weight);
   const name = state.naming.bias(gap, j);
-  const place = { left: `${x}px`, top: `${y + plan.radius + (seen >= SEEN.backward ? 40 : 18)}px`, width: `${biasWidth(plan.chip)}px` };
-  const value = seen >= SEEN.update ? parts[gap]?.update?.bias?.after[j] ?? bias[j] : bias[j];
+  const place = { left: `${x}px`, top: `${y + plan.radius + (seen >= SEEN.backward ? BIAS : 18)}px`, width: `${biasWidth(plan.chip)}px` };
+  const update = seen >= SEEN.update ? parts[gap]?.update?.bias : undefined;
+  const value = (update?.after ?? bias)[j];
   if (state.editing === key) {
     overlay.append(editor({ key, name, value, place, side: half(plan, y), done: (number) => on.setWeight(weight, number) }));
     return;
   }
-  overlay.append(h("button", {
-    type: "button", class: `chip bias ${key === state.selected ? "selected" : ""}`, "data-key": key, style: place,
-    "aria-pressed": key === state.selected, "aria-label": `${name}, the bias of ${state.naming.output(gap, j)}: ${show(value)}`, title: `${name} = ${exact(value)}`,
-    onclick: () => on.select(weight),
-  }, `${plan.narrow ? name : "bias"} ${show(value, plan.digits)}`));
+  overlay.append(chip({ weight, key, name, value, change: update?.change[j], place, kind: "bias", whose: `the bias of ${state.naming.output(gap, j)}`, state, on, plan }));
 }
 
 function drawTargets({ plan, seen, parts, state, on, picture, overlay }) {
@@ -179,11 +205,12 @@ function drawTargets({ plan, seen, parts, state, on, picture, overlay }) {
   plan.targets.forEach(({ x, y }, k) => {
     const output = last[k];
     const [from, to] = plan.below ? [{ x, y: output.y + plan.radius }, { x, y }] : [{ x: output.x + plan.radius, y }, { x, y }];
-    picture.append(s("line", { x1: from.x, y1: from.y, x2: to.x, y2: to.y, class: "compare" }));
+    // Below all texts, for where there is little room it runs past some.
+    picture.prepend(s("line", { x1: from.x, y1: from.y, x2: to.x, y2: to.y, class: "compare" }));
     const name = state.naming.target(k);
     const place = { left: `${x}px`, top: `${y}px`, width: `${fieldWidth(plan.radius)}px` };
     overlay.append(field({
-      key: `y${k}`, name, label: `Target ${name}`, value: state.targets[k], place, side: `right ${half(plan, y)}`,
+      key: `y${k}`, name, label: `Target ${name}`, value: state.targets[k], place, room: fieldWidth(plan.radius) - FIELD_EDGES, side: `right ${half(plan, y)}`,
       done: (number) => on.setTarget(k, number),
     }));
     const errors = parts.at(-1)?.backward?.errors;

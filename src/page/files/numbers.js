@@ -19,14 +19,27 @@ export function show(number, digits = DIGITS) {
   return text.replaceAll("-", "−");
 }
 
+/** The same as a number from 1 to 10 times a power of ten. */
+export function scientific(number, digits = DIGITS) {
+  if (!number) return show(number);
+  const [mantissa, power] = number.toExponential(digits - 1).split("e");
+  return `${Number(mantissa)}e${power}`.replaceAll("-", "−");
+}
+
+/** A number in a sentence, and not a part of a name, a version or a hash. */
+const LONG = /(?<![\p{L}\d_.])-?\d+(\.\d+)?(e[-+]?\d+)?(?![\p{L}\d_]|\.\d)/giu;
+
 /** A sentence of the server's with its long numbers written like all others. */
 export function shortened(sentence) {
-  return sentence.replace(/-?\d+(\.\d+)?(e[-+]?\d+)?/gi, (number) => (/[.e]/i.test(number) ? show(Number(number)) : number));
+  return sentence.replace(LONG, (text) => {
+    const number = Number(text);
+    return /[.e]/i.test(text) && Number.isFinite(number) ? show(number) : text;
+  });
 }
 
 /** The same with a plus before what is not below zero. */
-export function signed(number, digits = DIGITS) {
-  return number < 0 ? show(number, digits) : `+${show(number, digits)}`;
+export function signed(number, digits = DIGITS, write = show) {
+  return `${number < 0 ? "" : "+"}${write(number, digits)}`;
 }
 
 /** A part of a whole in percent. */

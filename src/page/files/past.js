@@ -9,18 +9,19 @@ import { after, before } from "./trace.js";
 const PAGE = 1000;
 /** A history of at most so many steps is read whole. */
 const WHOLE = 3 * PAGE;
-/** Of a longer one its last page is read, and of what was before it samples of so many entries in so many places. */
+/** Of a longer one its first page is read, for there most is learned, and its last one; of what is between, samples of so many entries in so
+ * many places. */
 const [SAMPLES, FEW] = [16, 2];
-/** More points than this are not told apart on a curve. */
+/** More columns of points than this are not told apart on a curve. */
 const DRAWN = 400;
 
-/** What became of a session, oldest first: `{ steps, since }`, where steps before `since` are samples. */
+/** What became of a session, oldest first: `{ steps, since }`, where steps after the first page and before `since` are samples. */
 export async function stepsOf(session) {
   const head = session.view.step;
   if (head <= WHOLE) return { steps: await page(session, -1, head + 1), since: 0 };
   const since = head - PAGE + 1;
-  const places = Array.from({ length: SAMPLES }, (_, at) => Math.floor((at * since) / SAMPLES) - 1);
-  const parts = await Promise.all([...places.map((place) => page(session, place, FEW)), page(session, since - 1, PAGE)]);
+  const places = Array.from({ length: SAMPLES }, (_, at) => PAGE + Math.floor((at * (since - PAGE)) / SAMPLES) - 1);
+  const parts = await Promise.all([page(session, -1, PAGE), ...places.map((place) => page(session, place, FEW)), page(session, since - 1, PAGE)]);
   return { steps: parts.flat(), since };
 }
 
@@ -81,7 +82,7 @@ export function describe(entry) {
 
 /** What a curve leaves out of a long history, in words. */
 export function leftOut({ since }) {
-  return since ? `Of the first ${since} steps the curve shows a few.` : null;
+  return since ? `Of the steps from ${PAGE} to ${since - 1} the curve shows a few.` : null;
 }
 
 /**
@@ -117,8 +118,15 @@ export function drawCurve(box, series, { mark, label = "Loss by step", note } = 
   note && h("p", { class: "muted" }, note));
 }
 
-/** Points spread evenly over a long list, its last one among them. */
+/** Of points that are many: the first and the last, and in each column of the picture the lowest and the highest, so that the shape stays. */
 function thinned(points) {
-  const every = Math.ceil(points.length / DRAWN);
-  return points.filter((_, at) => (points.length - 1 - at) % every === 0);
+  if (points.length <= DRAWN) return points;
+  const [[start], [end]] = [points[0], points.at(-1)];
+  const columns = Map.groupBy(points, ([x]) => Math.floor(((x - start) / (end - start)) * DRAWN));
+  const kept = new Set([points[0], points.at(-1)]);
+  for (const column of columns.values()) {
+    kept.add(column.reduce((low, one) => (one[1] < low[1] ? one : low)));
+    kept.add(column.reduce((high, one) => (one[1] > high[1] ? one : high)));
+  }
+  return points.filter((one) => kept.has(one));
 }

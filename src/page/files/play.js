@@ -10,10 +10,10 @@ import { RULES, complaint, fitting, forget, numberField, waits } from "./fields.
 import { drawable } from "./layout.js";
 import { drawLearning } from "./learning.js";
 import { extend, freshLine, lastLearned, lineOf, readLearned, shorten, writeLearned } from "./lineage.js";
-import { counted } from "./numbers.js";
+import { counted, shortened } from "./numbers.js";
 import { firstRecipe, layersOf, readRecipe, sessionBody, suited, writeLayers } from "./recipe.js";
 import { Session } from "./session.js";
-import { drawPoints, askSurface, paint, pointList } from "./surface.js";
+import { drawAxes, drawPoints, askSurface, paint, pointList } from "./surface.js";
 import { sizesOf } from "./trace.js";
 import { askDepth, goBack, oneStep, running, train } from "./training.js";
 
@@ -60,7 +60,7 @@ export async function showPlay(address) {
 
 /** What is known of a network that has learned nothing. */
 function nothingLearned() {
-  return { surface: null, norms: [], line: freshLine(), latest: null, verdict: null, foreign: false };
+  return { surface: null, norms: [], line: freshLine(), latest: null, isChanged: false, verdict: null, foreign: false };
 }
 
 /** A run is paused when the playground is left: what comes next may want to change its session. */
@@ -137,7 +137,7 @@ async function askPicture() {
 
 /** Hears of a step or of a run's progress. It is drawn with the next frame, whatever else is told until then. */
 function told(progress) {
-  state.latest = progress;
+  Object.assign(state, { latest: progress, isChanged: false });
   if (progress.norms.length) state.norms = progress.norms;
   extend(state.line, progress);
   session.view = { ...session.view, step: progress.step };
@@ -223,17 +223,21 @@ async function back() {
   await settle();
 }
 
+/** Shows other data than were learned from: what was said of those is not said of these. */
+async function takeOthers(data) {
+  Object.assign(state, { data, verdict: null, isChanged: true });
+  await redraw();
+}
+
 const on = {
   add: (x, y) => guarded(async () => {
     const round = (value) => Number(value.toFixed(3));
-    state.data = ownData({ inputs: [...state.data.inputs, [round(x), round(y)]], targets: [...state.data.targets, [state.brush]] });
-    await redraw();
+    await takeOthers(ownData({ inputs: [...state.data.inputs, [round(x), round(y)]], targets: [...state.data.targets, [state.brush]] }));
   }),
   remove: (at) => guarded(async () => {
     if (state.data.inputs.length === 1) throw new Error("One point must stay: a network without data has nothing to learn.");
     const without = (rows) => rows.filter((_, index) => index !== at);
-    state.data = ownData({ inputs: without(state.data.inputs), targets: without(state.data.targets) });
-    await redraw();
+    await takeOthers(ownData({ inputs: without(state.data.inputs), targets: without(state.data.targets) }));
   }),
 };
 
@@ -259,7 +263,7 @@ async function guarded(work) {
 }
 
 function trouble(error) {
-  if (error.code !== "training") return notice(error.message);
+  if (error.code !== "training") return notice(shortened(error.message));
   notice("The session is being trained: Pause ends that.");
   return takeUp();
 }
@@ -290,7 +294,7 @@ function drawForm() {
     (noise) => guarded(async () => {
       state.noise = noise;
       await takeData();
-      await redraw();
+      await takeOthers(state.data);
     })));
   drawBuilder(byId("play-builder"), { ...recipe, foreign }, data.shape, ({ foreign: _, ...changed }) => guarded(async () => {
     state.recipe = changed;
@@ -308,7 +312,10 @@ function drawPicture() {
   byId("surface-card").hidden = !flat;
   if (flat && surface) {
     paint(byId("surface"), surface.side, surface.outputs.map((row) => row[0]));
-    if (state.drawn !== data) drawPoints(byId("surface-points"), data, extent(data.inputs), on);
+    if (state.drawn !== data) {
+      drawPoints(byId("surface-points"), data, extent(data.inputs), on);
+      drawAxes(byId("surface-x"), byId("surface-y"), extent(data.inputs));
+    }
     state.drawn = data;
   }
   const { network } = session.view ?? {};

@@ -24,7 +24,8 @@ async function fetchInto(box, { method, path, body }) {
     const { text } = await look(method, page, body, { raw: true });
     if (request !== shown) return;
     // Its style stays out: what is taken in looks as this page does.
-    const main = text.slice(text.indexOf("<main>"), text.indexOf("</main>"));
+    // Where a line may end between words, the bars of a size stay with what stands between them.
+    const main = text.slice(text.indexOf("<main>"), text.indexOf("</main>")).replaceAll("|δ|", "|\u2060δ\u2060|");
     const { childNodes } = new DOMParser().parseFromString(main, "text/html").querySelector("main");
     const parts = [...childNodes].filter((node) => !["H1", "NAV"].includes(node.nodeName));
     replace(box, method === "GET" && h("p", {}, h("a", { href: page }, "Open it as a page of its own")), parts.map((node) => document.adoptNode(node)));

@@ -66,6 +66,14 @@ export function drawPoints(box, data, { x, y }, on) {
   replace(box, picture);
 }
 
+/** Writes what the picture shows of the plane: each axis' name between its ends. */
+export function drawAxes(across, up, { x, y }) {
+  const axis = (name, ends) => [ends[0], name, ends[1]].map((part) => h("span", {}, part));
+  const numbers = (range) => range.map((end) => show(end, 3));
+  replace(across, axis("x₁", numbers(x)));
+  replace(up, axis("x₂", numbers(y)));
+}
+
 /** The points as a list that a keyboard reaches. */
 export function pointList(data, on) {
   return h("ul", { class: "point-list" }, data.inputs.map(([px, py], at) => h("li", {},

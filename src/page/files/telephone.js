@@ -12,6 +12,9 @@ const SHORT = { relu: "ReLU", residual: "residual connections", batch_norm: "bat
 const [WIDTH, SEED, DEPTH] = [16, 3, 10];
 const [HEIGHT, LEFT, BOTTOM, TOP] = [230, 58, 40, 12];
 
+/** How wide the names of the first layer and of the output are. */
+const [FIRST, OUTPUT] = [126, 44];
+
 const DEPTHS = whole(2, 100);
 
 let state;
@@ -125,8 +128,9 @@ function chart(name, layers, width, lowest, highest) {
     class: "depth-bar", x: x(layer.distance) - bar / 2, width: bar, y: y(layer.log10_ratio), height: Math.max(1, y(floor) - y(layer.log10_ratio)),
   }, s("title", {}, `${layer.name}: ${show(layer.ratio_to_output)}`))),
   s("polyline", { class: "bound", points: bound }),
-  s("text", { class: "tick", x: LEFT, y: HEIGHT - 20 }, `first layer (${first.distance} away)`),
-  s("text", { class: "tick end", x: width - 8, y: HEIGHT - 20 }, "output"),
+  // Below their bars, as far as the picture goes.
+  s("text", { class: "tick middle", x: Math.max(x(first.distance), LEFT + FIRST / 2), y: HEIGHT - 20 }, `first layer (${first.distance} away)`),
+  s("text", { class: "tick middle", x: Math.min(x(0), width - 8 - OUTPUT / 2), y: HEIGHT - 20 }, "output"),
   s("text", { class: "tick bound-name", x: LEFT, y: HEIGHT - 3 }, "dotted: a quarter left at each layer"));
 }
 

@@ -4,8 +4,9 @@ import { act, answered, look, stream } from "./api.js";
 
 /** Steps after which Train pauses by itself. */
 const RUN = 20_000;
-/** A run whose steps take no time is made in portions, each a request, so that it can be watched and paused: of so many steps at
- * first, later of an eighth of what was made until then. */
+/** A run is made in portions, each a request, so that it is seen from its first step on. Where steps take no time it can be watched and paused
+ * between them: after the first step they are of so many, later of an eighth of what was made until then. Others tell of themselves while they are
+ * made, and theirs double. */
 const [PORTION, GROWTH] = [5, 8];
 /** Weights times rows up to which steps take no time. */
 const QUICK = 50_000;
@@ -22,15 +23,21 @@ function normsOf(layers) {
     ...(LEARNS.includes(kind) ? [{ name, value }] : []), ...normsOf(inner ?? [])]);
 }
 
-/** What a step or a run's progress told: `{ step, loss, testLoss, accuracy, trainAccuracy, testAccuracy, norms: [{ name, value }] }`. */
+/**
+ * What a step or a run's progress told: `{ step, loss, accuracy, whole, norms: [{ name, value }] }`, loss and accuracy of the step's own rows
+ * before its update; `whole` of all rows when they were looked at last: `{ isNow, loss, accuracy, testLoss, testAccuracy }`.
+ */
 function fromTrace(trace) {
-  return { step: trace.step, loss: trace.loss.value, norms: normsOf(trace.backward.layers).reverse() };
+  return { step: trace.step, loss: trace.loss.value, whole: { isNow: true, loss: trace.update.loss_after }, norms: normsOf(trace.backward.layers).reverse() };
 }
 
 function fromProgress(progress) {
   return {
-    step: progress.step, loss: progress.loss, accuracy: progress.accuracy, trainAccuracy: progress.train_accuracy,
-    testLoss: progress.test_loss, testAccuracy: progress.test_accuracy,
+    step: progress.step, loss: progress.loss, accuracy: progress.accuracy,
+    whole: {
+      isNow: progress.evaluated_at === progress.step, loss: progress.train_loss, accuracy: progress.train_accuracy,
+      testLoss: progress.test_loss, testAccuracy: progress.test_accuracy,
+    },
     norms: (progress.gradient_norms ?? []).map(({ layer, value }) => ({ name: layer, value })),
   };
 }
@@ -67,15 +74,23 @@ async function make(run, session, data, { rate, batch, seed }, tell) {
     tell(progress);
   };
   for (let made = 0; made < RUN && !run.stopped;) {
-    const steps = isQuick ? Math.min(Math.max(PORTION, Math.ceil(made / GROWTH)), RUN - made) : RUN;
+    const steps = Math.min(portionAfter(made, isQuick), RUN - made);
     const tick = new Promise((resolve) => setTimeout(resolve, TICK));
     // Each portion shuffles its rows by a seed of its own: none begins like the one before.
     const body = { ...rowsOf(data), steps, batch_size: Math.min(batch, data.inputs.length), learning_rate: rate,
       seed: (seed + head) % Number.MAX_SAFE_INTEGER };
-    await follow(await stream("POST", path, body, { accept: "text/event-stream" }), heard);
+    const answer = await stream("POST", path, body, { accept: "text/event-stream" });
+    // Paused before the server had begun with this portion: it hears of it now.
+    if (run.stopped && !isQuick) await end(run, path);
+    await follow(answer, heard);
     made += steps;
     if (isQuick) await tick;
   }
+}
+
+function portionAfter(made, isQuick) {
+  if (made === 0) return 1;
+  return isQuick ? Math.max(PORTION, Math.ceil(made / GROWTH)) : made;
 }
 
 async function end(run, path) {

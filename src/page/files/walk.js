@@ -1,19 +1,20 @@
 // One step by hand: a small network walked through forward, error, backward and update, each stage a request.
 
 import { act, look } from "./api.js";
-import { writeAddress } from "./address.js";
+import { drawPast, drawRate, drawStages } from "./board.js";
 import { byId, h, replace, still } from "./element.js";
-import { RULES, complaint, fitting, forget, numberField, waits } from "./fields.js";
+import { complaint, forget, waits } from "./fields.js";
 import { formulas } from "./formulas.js";
 import { drawInspector, inspect } from "./inspector.js";
 import { whyNot } from "./layout.js";
 import { SEEN, drawNetwork, keyOf } from "./network.js";
-import { names } from "./numbers.js";
-import { describe, drawCurve, entryOf, goOn, learns, leftOut, parametersAt, recall, stepsOf } from "./past.js";
+import { names, shortened } from "./numbers.js";
+import { entryOf, goOn, learns, parametersAt, recall, stepsOf } from "./past.js";
 import { Session } from "./session.js";
 import { showSolution } from "./solution.js";
-import { NEXT, STAGES, told } from "./stages.js";
+import { NEXT, told } from "./stages.js";
 import { after, before, sizesOf } from "./trace.js";
+import { readWalk, writeWalk } from "./walk-address.js";
 
 const PRESET = "worked-example";
 const TEN = 10;
@@ -40,24 +41,12 @@ export async function showWalk(address) {
 }
 
 async function takeRest(address, complaints) {
-  const wrong = (field, allowed) => complaints.push(complaint(`The address’s ${field}`, address[field], { allowed }));
-  for (const [field, list] of [["x", "inputs"], ["y", "targets"]]) {
-    if (address[field] === undefined) continue;
-    const given = address[field].split(",").map((text) => fitting(text, RULES.number));
-    if (given.length === state[list].length && !given.includes(null)) state[list] = given;
-    else wrong(field, `${state[list].length} numbers with commas between them`);
-  }
-  const rate = fitting(address.rate ?? "", RULES.rate);
-  if (rate !== null) state.learningRate = rate;
-  else if (address.rate !== undefined) wrong("rate", RULES.rate.allowed);
-  if (address.at !== undefined) {
-    const at = /^\d{1,15}$/.test(address.at) && session.name ? Number(address.at) : NaN;
-    if (at <= state.head) await goTo(at);
-    else wrong("at", session.name ? `a step from 0 to ${state.head}` : "a step of a session that is named beside it");
-  }
-  if (address.stage === undefined) return;
-  if (!(address.stage in NEXT)) wrong("stage", `one of ${Object.keys(STAGES).join(", ")}`);
-  else if (address.stage !== "ready") await goToStage(address.stage).catch((error) => complaints.push(error.message));
+  const { at, stage, ...numbers } = readWalk(address, state, Boolean(session.name), (text) => complaints.push(text));
+  Object.assign(state, numbers);
+  if (at !== undefined) await goTo(at);
+  if (stage !== undefined && stage !== "ready") await goToStage(stage).catch((error) => complaints.push(error.message));
+  // A step is shown with the rate that it was made with; the next ones are made with the one that stands here.
+  if (numbers.learningRate !== undefined) state.learningRate = numbers.learningRate;
 }
 
 async function takePreset(name, complaints, ask = look) {
@@ -89,9 +78,10 @@ async function takeSession(opened) {
 
 function start({ network, optimizer, loss }, data, layers, history) {
   const sizes = sizesOf(network);
+  const given = { inputs: data.inputs[0], targets: data.targets[0], learningRate: optimizer.learning_rate };
   state = {
-    sizes, naming: names(sizes.slice(1)), layers, loss, history, head: history.steps.at(-1)?.step ?? 0, past: null, trace: null, stage: "ready",
-    made: "ready", inputs: data.inputs[0], targets: data.targets[0], learningRate: optimizer.learning_rate, selected: null, editing: null,
+    sizes, naming: names(sizes.slice(1)), layers, loss, history, head: history.steps.at(-1)?.step ?? 0, past: null, now: null, trace: null,
+    stage: "ready", made: "ready", given, ...given, selected: null, editing: null,
   };
 }
 
@@ -126,7 +116,7 @@ function solved() {
 /** Goes to a stage. What the trace has already is shown as it is; for more the server is asked. */
 async function goToStage(stage, how = act) {
   if (SEEN[stage] > SEEN[state.made]) {
-    if (state.past !== null) await backToNow();
+    if (state.past !== null) await (stage === "update" ? learnFromHere() : leavePast());
     state.trace = await ask(stage, how);
     state.made = stage;
     if (stage === "update") await refreshSteps();
@@ -138,20 +128,40 @@ async function goToStage(stage, how = act) {
 
 /** The next round starts with what the last step has left. */
 async function next() {
-  if (state.stage === "update") await backToNow();
+  if (state.stage === "update") await (state.past === null ? backToNow() : leavePast());
   await goToStage(NEXT[state.stage]);
 }
 
+/** The session as it stands, with the numbers that are shown, or that were left for a look at the past. */
 async function backToNow() {
   const { layers } = await look("GET", await session.path("weights"));
-  Object.assign(state, { layers, trace: null, stage: "ready", made: "ready", past: null });
+  Object.assign(state, numbersOf(state.now ?? state), { layers, trace: null, stage: "ready", made: "ready", past: null, now: null });
+}
+
+function numbersOf({ inputs, targets, learningRate }) {
+  return { inputs, targets, learningRate };
+}
+
+/** Something is to be computed, and a past step is shown: it is done with the network as it stands. */
+async function leavePast() {
+  await backToNow();
+  remark("A past step keeps the numbers that it was made with: this is the network as it is now.");
+}
+
+/** Something is to be learned, and a past step is shown: the session goes back there first. */
+async function learnFromHere() {
+  const to = state.past;
+  await rewind();
+  remark(`You were looking at step ${to}: the session went back there, and learns on from it.`);
 }
 
 /** After an input or a target was changed: the same stage again, with the new numbers. */
 async function again() {
   const stage = state.stage === "update" ? "backward" : state.stage;
-  if (state.past !== null) remark("A past step keeps the numbers that it was made with: this is the network as it is now.");
-  if (state.past !== null || state.made === "update") await backToNow();
+  // What was typed stays, and what stands beside it.
+  state.now = null;
+  if (state.past !== null) await leavePast();
+  else if (state.made === "update") await backToNow();
   Object.assign(state, { trace: null, made: "ready", stage: "ready" });
   await goToStage(stage);
 }
@@ -160,22 +170,30 @@ async function refreshSteps() {
   state.history = await goOn(session, state.history);
   state.head = state.history.steps.at(-1).step;
   session.view = { ...session.view, step: state.head };
-  state.past = null;
+  Object.assign(state, { past: null, now: null });
 }
 
-/** Looks at a past step: its trace, as it was answered. */
-async function goTo(step) {
+/** Looks at a past step: its trace, as it was answered. What is left for that is found again as it was. */
+async function goTo(step, ask = act) {
+  if (step === state.head && state.now) return returnToNow();
   const { steps } = state.history;
   const entry = await entryOf(session, steps, step);
-  const trace = learns(entry) ? await recall(session, entry, act) : null;
-  Object.assign(state, { entry, past: step === state.head ? null : step });
+  const trace = learns(entry) ? await recall(session, entry, ask) : null;
+  const layers = trace ? before(trace) : await parametersAt(session, steps, step, ask);
+  const { stage, made, ...left } = state;
+  const now = state.now ?? { ...numbersOf(left), stage, made, layers: left.layers, trace: left.trace };
+  Object.assign(state, step === state.head ? { past: null, now: null } : { past: step, now }, { entry, trace, layers: layers ?? state.layers });
   if (trace) {
-    Object.assign(state, { trace, made: "update", stage: "update", layers: before(trace),
+    Object.assign(state, { made: "update", stage: "update",
       inputs: trace.forward.inputs[0], targets: trace.loss.targets[0], learningRate: trace.update.optimizer.learning_rate });
   } else {
-    const layers = await parametersAt(session, steps, step, act);
-    Object.assign(state, { trace: null, made: "ready", stage: "ready", layers: layers ?? state.layers });
+    Object.assign(state, { made: "ready", stage: "ready" }, numbersOf(now));
   }
+  await lookCloser();
+}
+
+async function returnToNow() {
+  Object.assign(state, state.now, { past: null, now: null });
   await lookCloser();
 }
 
@@ -195,8 +213,17 @@ async function rewind() {
   await backToNow();
 }
 
+/** Goes on in a branch, with all that is shown as it is. */
 async function branch() {
-  await takeSession(await session.fork(state.past ?? state.head));
+  const { stage, made, preset, weight, selected, ...shown } = state;
+  const [from, at] = [session.name, state.past ?? state.head];
+  await takeSession(await session.fork(at));
+  Object.assign(state, { preset, weight, selected }, numbersOf(shown));
+  if (made === "update") await goTo(at, look);
+  state.learningRate = shown.learningRate;
+  if (stage !== "ready") await goToStage(stage, look);
+  else await lookCloser();
+  remark(`This is a branch of ${from}, from its step ${at} on. ${from} stays as it is.`);
 }
 
 async function restart() {
@@ -277,7 +304,7 @@ async function guarded(work) {
     notice();
     await work();
   } catch (error) {
-    notice(error.message);
+    notice(shortened(error.message));
   } finally {
     state.busy = false;
     byId("view-walk").removeAttribute("aria-busy");
@@ -297,65 +324,20 @@ function remark(text) {
 function draw() {
   if (byId("view-walk").hidden) return;
   drawNetwork(byId("walk-network"), state, on);
-  drawStages();
+  drawStages(state);
   replace(byId("walk-told"), told(state));
   replace(byId("walk-formulas"), formulas(state));
   showSolution(solved());
   drawInspector(byId("walk-inspector"), { state, ...state }, on);
-  drawPast();
-  drawRate();
-  byId("walk-session").textContent = session.name ? `session ${session.name}${session.isOwn ? "" : " (not yours: changes go into a copy)"}` : "";
-  remember();
+  drawPast(state, session);
+  drawRate(state, setRate);
+  writeWalk(state, session, PRESET);
 }
 
-function drawStages() {
-  for (const button of document.querySelectorAll("#walk-stages button")) {
-    const { stage } = button.dataset;
-    if (stage === state.stage) button.setAttribute("aria-current", "step");
-    else button.removeAttribute("aria-current");
-    button.classList.toggle("done", SEEN[stage] <= SEEN[state.made]);
-  }
-  const following = NEXT[state.stage];
-  byId("walk-next").textContent = state.stage === "update" ? "Next round: forward again" : `${STAGES[following].number} ${STAGES[following].verb}`;
-}
-
-function drawRate() {
-  const box = byId("walk-rate-field");
-  // Whoever is typing there is not disturbed.
-  if (box.contains(document.activeElement)) return;
-  const field = numberField("Learning rate η", "walk", "rate", state.learningRate, RULES.rate, (rate) => guarded(async () => {
+function setRate(rate) {
+  return guarded(async () => {
     state.learningRate = rate;
     if (state.made === "backward") await again();
-  }));
-  field.querySelector("input").id = "walk-rate";
-  replace(box, field);
-}
-
-function drawPast() {
-  const { history, head, past, entry } = state;
-  const { steps } = history;
-  const shown = past ?? (state.made === "update" ? state.trace.step : head);
-  const slider = byId("walk-scrub");
-  slider.max = head;
-  slider.value = shown;
-  slider.disabled = head === 0;
-  const text = describe(steps.find(({ step }) => step === shown) ?? (entry?.step === shown ? entry : null)) || "no step yet";
-  slider.setAttribute("aria-valuetext", text);
-  byId("walk-step").textContent = past === null ? text : `${text}, of ${head}`;
-  const away = past !== null;
-  for (const id of ["walk-rewind", "walk-now"]) byId(id).hidden = !away;
-  byId("walk-branch").disabled = !session.name;
-  const points = steps.filter((one) => learns(one) && one.loss !== null).map(({ step, loss }) => [step, loss]);
-  drawCurve(byId("walk-curve"), [{ name: "train", points }], { mark: shown, note: leftOut(history) });
-}
-
-function remember() {
-  const { stage, past, made, trace } = state;
-  writeAddress("walk", {
-    session: session.name, preset: session.name ? null : state.preset === PRESET ? null : state.preset,
-    stage: stage === "ready" ? null : stage, at: past ?? (made === "update" ? trace.step : null),
-    x: session.name && made !== "update" ? state.inputs.join(",") : null, y: session.name && made !== "update" ? state.targets.join(",") : null,
-    rate: session.name ? state.learningRate : null,
   });
 }
 
@@ -373,16 +355,13 @@ function listen() {
   click("walk-restart", restart);
   click("walk-rewind", rewind);
   click("walk-branch", branch);
-  click("walk-now", async () => {
-    await backToNow();
-    await lookCloser();
-  });
+  click("walk-now", returnToNow);
   byId("walk-scrub").addEventListener("change", (event) => guarded(() => goTo(Number(event.target.value))));
   new ResizeObserver(() => state && !state.busy && draw()).observe(byId("walk-network").parentElement);
 }
 
 async function tenSteps() {
-  if (state.past !== null) await backToNow();
+  if (state.past !== null) await learnFromHere();
   for (let step = 0; step < TEN; step += 1) {
     const path = await session.pathToChange("step");
     state.trace = await act("POST", path, body("inputs", "targets", "learning_rate"), step === 0 ? { times: TEN } : { why: "repeat" });

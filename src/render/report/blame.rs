@@ -36,7 +36,7 @@ fn of_layer(layer: &LayerBlame, digits: Digits, sections: &mut Vec<Section>) {
         ];
         (format!("unit {}", unit.unit + 1), cells)
     });
-    section.table(&["", "error", "share", "slope", "δ", "share"], rows.collect());
+    section.table(&["", "error", "its share", "slope", "δ", "its share of δ"], rows.collect());
     say_if_cut(&mut section, layer.units.len().min(ROWS), layer.units.len(), "the first ones");
     sections.push(section);
     let below_others = layer.units.iter().filter(|unit| !unit.received.is_empty());

@@ -24,7 +24,7 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// The one connection that writes.
-pub(super) fn to_write(path: &Path, durability: Durability, create: bool) -> SqliteConnectOptions {
+pub fn to_write(path: &Path, durability: Durability, create: bool) -> SqliteConnectOptions {
     let synchronous = match durability {
         Durability::Power => SqliteSynchronous::Full,
         Durability::Process => SqliteSynchronous::Normal,
@@ -45,13 +45,13 @@ pub(super) fn to_write(path: &Path, durability: Durability, create: bool) -> Sql
 }
 
 /// A connection that only reads.
-pub(super) fn to_read(path: &Path) -> SqliteConnectOptions {
+pub fn to_read(path: &Path) -> SqliteConnectOptions {
     // Bodies may be large, and rows that are not asked for any more are read in vain.
     safe(path).read_only(true).pragma("query_only", "1").row_buffer_size(8)
 }
 
 /// A connection that only reads a file that nobody writes to, and leaves nothing beside it.
-pub(super) fn to_look(path: &Path) -> SqliteConnectOptions {
+pub fn to_look(path: &Path) -> SqliteConnectOptions {
     to_read(path).immutable(true)
 }
 
@@ -77,62 +77,4 @@ pub(super) async fn checkpoint(connection: &mut SqliteConnection, truncate: bool
     let row = sqlx::query(statement).fetch_one(connection).await?;
     let (busy, log, moved): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     Ok(busy == 0 && log == moved)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn read_back(db: &mut SqliteConnection, pragma: &'static str) -> String {
-        let row = sqlx::query(pragma).fetch_one(db).await.unwrap();
-        row.try_get::<String, _>(0).or_else(|_| row.try_get::<i64, _>(0).map(|number| number.to_string())).unwrap()
-    }
-
-    #[tokio::test]
-    async fn every_connection_has_its_settings() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("settings.db");
-        for (durability, synchronous) in [(Durability::Power, "2"), (Durability::Process, "1")] {
-            let mut writer = to_write(&path, durability, true).connect().await.unwrap();
-            for (pragma, expected) in [
-                ("PRAGMA journal_mode", "wal"),
-                ("PRAGMA synchronous", synchronous),
-                ("PRAGMA fullfsync", "1"),
-                ("PRAGMA checkpoint_fullfsync", "1"),
-                ("PRAGMA wal_autocheckpoint", "0"),
-                ("PRAGMA journal_size_limit", WAL_KEPT),
-                ("PRAGMA page_size", "4096"),
-                ("PRAGMA query_only", "0"),
-            ] {
-                assert_eq!(read_back(&mut writer, pragma).await, expected, "{pragma}");
-            }
-            for options in [to_write(&path, durability, false), to_read(&path), to_look(&path)] {
-                let mut db = options.connect().await.unwrap();
-                for (pragma, expected) in [
-                    ("PRAGMA busy_timeout", "5000"),
-                    ("PRAGMA foreign_keys", "1"),
-                    ("PRAGMA trusted_schema", "0"),
-                    ("PRAGMA cell_size_check", "1"),
-                    ("PRAGMA mmap_size", "0"),
-                    ("PRAGMA temp_store", "2"),
-                ] {
-                    assert_eq!(read_back(&mut db, pragma).await, expected, "{pragma}");
-                }
-            }
-            for options in [to_read(&path), to_look(&path)] {
-                let mut db = options.connect().await.unwrap();
-                assert_eq!(read_back(&mut db, "PRAGMA query_only").await, "1");
-                assert!(sqlx::query("CREATE TABLE other (a)").execute(&mut db).await.is_err());
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn sqlite_is_new_enough() {
-        // Before 3.51.3 a log that begins anew at an unlucky moment loses commits.
-        let mut db = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
-        let version = read_back(&mut db, "SELECT sqlite_version()").await;
-        let parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap()).collect();
-        assert!(parts >= vec![3, 51, 3], "{version}");
-    }
 }

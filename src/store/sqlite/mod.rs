@@ -6,7 +6,7 @@
 mod apply;
 mod beside;
 mod bulk;
-mod connect;
+pub mod connect;
 mod error;
 mod group;
 mod hold;

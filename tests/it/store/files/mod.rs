@@ -1,5 +1,6 @@
 //! What is SQLite's alone: files, what may be wrong with them, and disks that fail.
 
+mod connecting;
 mod failing;
 mod opening;
 mod refusing;
