@@ -8,6 +8,7 @@ import os
 import re
 import select
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from recheck import parse
 START_SECONDS = 30
 REQUEST_SECONDS = 60
 STOP_SECONDS = 30
+IDLE_SECONDS = 2
 
 SERVER_ARGUMENTS = ["--listen", "127.0.0.1:0", "--store", "memory"]
 FIRST_LINE = re.compile(r"listening on (http://\S+:\d+)\n")
@@ -35,6 +37,7 @@ class Client:
         self._connection = requests.Session()
         # A proxy of the developer's machine has no say between a test and its server.
         self._connection.trust_env = False
+        self._used = time.monotonic()
 
     def get(self, path: str, status: int | None = None) -> Any:
         return self._call("GET", path, None, status)
@@ -42,11 +45,11 @@ class Client:
     def answer(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> requests.Response:
         """An answer of any status, with its headers."""
         url = self.base_url + path
-        return self._connection.request(method, url, json=body, headers=headers, timeout=REQUEST_SECONDS)
+        return self._fresh().request(method, url, json=body, headers=headers, timeout=REQUEST_SECONDS)
 
     def bytes(self, path: str) -> bytes:
         """An answer as it is on the wire."""
-        answer = self._connection.get(self.base_url + path, timeout=REQUEST_SECONDS)
+        answer = self._fresh().get(self.base_url + path, timeout=REQUEST_SECONDS)
         assert answer.ok, f"{path}: status {answer.status_code}: {answer.text[:2000]}"
         return answer.content
 
@@ -59,11 +62,18 @@ class Client:
     def delete(self, path: str, status: int | None = None) -> Any:
         return self._call("DELETE", path, None, status)
 
+    def _fresh(self) -> requests.Session:
+        """A server that has waited for seconds may hang up in the very moment of the next request: it gets a new connection."""
+        if time.monotonic() - self._used > IDLE_SECONDS:
+            self._connection.close()
+        self._used = time.monotonic()
+        return self._connection
+
     def close(self) -> None:
         self._connection.close()
 
     def _call(self, method: str, path: str, body: Any, status: int | None) -> Any:
-        answer = self._connection.request(method, self.base_url + path, json=body, timeout=REQUEST_SECONDS)
+        answer = self._fresh().request(method, self.base_url + path, json=body, timeout=REQUEST_SECONDS)
         fits = answer.ok if status is None else answer.status_code == status
         assert fits, f"{method} {path}: status {answer.status_code}, not {status or 'a success'}: {answer.text[:2000]}"
         return parse(answer.text) if answer.content else None

@@ -67,7 +67,22 @@ def test_the_presets_are_the_games_variants(server: Client, played: dict, preset
     found, trace = session_depth(server, {"preset": preset}, {})
     agrees(found, trace)
     variant = played[PRESETS[preset]]
-    assert {key: variant[key] for key in found} == found
+    # A cure's preset learns by a rate of its own.
+    rate = server.get(f"/v1/presets/{preset}")["optimizer"]["learning_rate"]
+    for layer, of_the_game in zip(found["layers"], variant["layers"], strict=True):
+        assert layer["change_norm"] == pytest.approx(of_the_game["change_norm"] * rate / 0.5, rel=1e-12)
+        assert {**layer, "change_norm": of_the_game["change_norm"]} == of_the_game
+    assert (found["verdict"], found["because"]) == (variant["verdict"], variant["because"])
+
+
+@pytest.mark.parametrize("preset", [name for name, variant in PRESETS.items() if variant != "sigmoid"])
+def test_a_cure_learns_at_the_rate_that_it_comes_with(server: Client, preset: str):
+    path = f"/v1/sessions/{server.post('/v1/sessions', {'preset': preset}, 201)['name']}"
+    first = server.post(f"{path}/step?trace=none", {})["loss"]["value"]
+    for _ in range(100):
+        last = server.post(f"{path}/step?trace=none", {})["loss"]["value"]
+    assert last < first
+    assert server.post(f"{path}/depth", {}, 200)["verdict"] == "healthy"
 
 
 def test_the_illness_and_its_cures(played: dict):

@@ -9,7 +9,7 @@ from conftest import SERVER_ARGUMENTS, address_of, binary, end, launch
 def test_a_run_that_overflows_says_where(driver, server):
     page = Page(driver, server.base_url)
     page.look(DESKTOP, "light")
-    page.open("#play?preset=telephone-residual")
+    page.open("#play?preset=telephone-residual&rate=0.5")
     page.press("#play-train")
     page.wait(lambda: page.text("#play-notice"))
     page.wait(lambda: page.text("#play-train") == "Go on")

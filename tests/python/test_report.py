@@ -8,7 +8,7 @@ import pytest
 
 from networks import random_case
 from test_pictures import NUMBER, read
-from test_solution import COMPILED, WORKED, check_equations, decimal, displays, floats, rounded
+from test_solution import COMPILED, WORKED, check_equations, decimal, displays, displays_of_latex, floats, rounded
 
 ROWS = 50
 WEIGHT = {"weight": {"layer": "hidden", "parameter": "weights", "index": [0, 0]}}
@@ -83,7 +83,7 @@ def check_the_same(markdown, latex, html):
     page.feed(html)
     assert not page.open and "script" not in html
     assert len(page.cells) == sum((len(table) + 1) * len(table[0]) for table in tables(markdown))
-    assert re.findall(r"\\\[\n(.*?)\n\\\]", latex, re.S) == displays(markdown)
+    assert displays_of_latex(latex) == displays(markdown)
     headings = [re.sub(r"\\(.)", r"\1", heading) for heading in re.findall(r"^#+ (.*)$", markdown, re.M)]
     assert page.heads == headings
     assert {sign for sign in latex if ord(sign) > 127} <= COMPILED

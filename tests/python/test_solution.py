@@ -45,6 +45,10 @@ def displays(text):
     return re.findall(r"\$\$\n(.*?)\n\$\$", text, re.S)
 
 
+def displays_of_latex(text):
+    return re.findall(r"\\\[\\fitted\{\$\\displaystyle\n(.*?)\n\$\}\\\]", text, re.S)
+
+
 def bare(formula):
     """A formula without names: indices, layers, hats and primes are gone."""
     formula = re.sub(r"_\{(?:[^{}]|\{[^{}]*\})*\}", "", formula)
@@ -319,8 +323,7 @@ def test_all_forms_say_the_same(server, seed):
     widest = max(len(layer["outputs"][0]) for layer in layers_of(ask(server, body).json()["forward"]["layers"]))
     query = {"digits": 6, "unit": min(2, widest)}
     markdown, latex, html = (ask(server, body, format=form, **query).text for form in ("markdown", "latex", "html"))
-    of_latex = re.findall(r"\\\[\\fitted\{\$\\displaystyle\n(.*?)\n\$\}\\\]", latex, re.S)
-    assert of_latex == displays(markdown)
+    assert displays_of_latex(latex) == displays(markdown)
     assert {sign for sign in latex if ord(sign) > 127} <= COMPILED
     for name in ("document", "aligned", "center", "tabular"):
         assert latex.count(f"\\begin{{{name}}}") == latex.count(f"\\end{{{name}}}")

@@ -76,7 +76,7 @@ def test_pytorch_plays_the_same_game(played, server):
     game = PYTORCH[name]
     near(game["loss"], trace["loss"]["value"], TOLERANCE[name])
     near(game["gradients"], gradients_of(trace), TOLERANCE[name])
-    step = server.post(f"/v1/sessions/precise-{name}/step", {})
+    step = server.post(f"/v1/sessions/precise-{name}/step", {"learning_rate": 0.5})
     near(game["loss_after"], step["update"]["loss_after"], LOSS_AFTER_TOLERANCE[name])
 
 
