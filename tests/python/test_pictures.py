@@ -72,7 +72,7 @@ def printed(root):
     for text in root.findall(f".//{SVG}text"):
         words = text.text
         alone = NUMBER.fullmatch(words)
-        named = re.fullmatch(r"(?:[ae] = |target |loss )(.*)", words)
+        named = re.fullmatch(r"(?:[ae] = |target |(?:mean )?loss )(.*)", words)
         if alone and "small" not in text.get("class", ""):
             found.append(read(words))
         elif named:

@@ -183,8 +183,11 @@ def test_the_loss_of_a_session(server):
     server.put(path, {"preset": "worked-example"})
     empty = check(server.answer("GET", f"{path}/steps?format=svg").text)
     assert "There is no step with a loss here." in [text.text for text in empty.findall(f".//{SVG}text")]
-    for _ in range(5):
+    for number in range(5):
         server.post(f"{path}/step", {})
+        few = check(server.answer("GET", f"{path}/steps?format=svg").text)
+        marks = [text.text for text in few.findall(f".//{SVG}text") if text.get("class") == "soft small middle"]
+        assert marks == [str(step) for step in range(1, number + 2)], "nothing happens between two steps"
     server.post(f"{path}/rewind", {"to": 2})
     for _ in range(3):
         server.post(f"{path}/step", {})

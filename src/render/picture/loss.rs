@@ -43,7 +43,7 @@ pub fn draw(curve: &Curve) -> String {
     let words = format!("step {}: {}{end}{more}", first.0, loss(first.1));
     svg.text((16.0, 48.0), Set::Start, "soft small", &words);
     let up = Plot::around(losses.iter().map(|(_, loss)| *loss).chain([0.0]));
-    let plot = Plot::new(PLOT.0, PLOT.1, (first.0, last.0), up);
+    let plot = Plot::new(PLOT.0, PLOT.1, (first.0, last.0), up).counting();
     plot.scales(&mut svg, "step", "loss before the update");
     // A step without a loss parts the line.
     for piece in curve.steps.split(|(_, loss)| loss.is_none()) {

@@ -113,7 +113,8 @@ impl Drawn<'_> {
         svg.text((16.0, height - 12.0), Set::Start, "soft small", &words);
         if let (Flow::Network, Some(loss)) = (self.drawing.flow, &trace.loss) {
             let loss = self.drawing.digits.write(loss.value).text();
-            svg.text((width - 16.0, 24.0), Set::End, "soft", &format!("loss {loss}"));
+            let of_the_batch = if rows > 1 { "mean " } else { "" };
+            svg.text((width - 16.0, 24.0), Set::End, "soft", &format!("{of_the_batch}loss {loss}"));
         }
     }
 

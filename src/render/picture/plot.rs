@@ -11,6 +11,8 @@ pub(super) struct Plot {
     size: (f64, f64),
     across: (f64, f64),
     up: (f64, f64),
+    /// From one mark on the scale below to the next, at least
+    least: f64,
 }
 
 /// Marks on a scale, about.
@@ -19,7 +21,12 @@ const MARKS: f64 = 6.0;
 impl Plot {
     /// From a corner on, so large, of the values from one to the other on each scale.
     pub(super) fn new(corner: (f64, f64), size: (f64, f64), across: (f64, f64), up: (f64, f64)) -> Self {
-        Self { corner, size, across: wide(across), up: wide(up) }
+        Self { corner, size, across: wide(across), up: wide(up), least: 0.0 }
+    }
+
+    /// The scale below counts: only whole numbers are marked on it.
+    pub(super) fn counting(self) -> Self {
+        Self { least: 1.0, ..self }
     }
 
     /// The least and the greatest of some values, with some room around them.
@@ -44,12 +51,12 @@ impl Plot {
     pub(super) fn scales(&self, svg: &mut Svg, across: &str, up: &str) {
         let digits = Digits::default();
         let ((left, above), (width, height)) = (self.corner, self.size);
-        for (mark, written) in digits.write_alike(marks(self.up)) {
+        for (mark, written) in digits.write_alike(marks(self.up, 0.0)) {
             let (_, y) = self.place((self.across.0, mark));
             svg.line((left, y), (left + width, y), "grid", 1.0);
             svg.text((left - 8.0, y + 4.0), Set::End, "soft small", &written.text());
         }
-        for (mark, written) in digits.write_alike(marks(self.across)) {
+        for (mark, written) in digits.write_alike(marks(self.across, self.least)) {
             let (x, _) = self.place((mark, self.up.0));
             svg.line((x, above + height), (x, above + height + 5.0), "grid", 1.0);
             svg.text((x, above + height + 20.0), Set::Middle, "soft small", &written.text());
@@ -68,9 +75,9 @@ fn wide((low, high): (f64, f64)) -> (f64, f64) {
     (low - room, low + room)
 }
 
-/// Round numbers on a scale: multiples of 1, 2 or 5 times a power of ten.
-fn marks((low, high): (f64, f64)) -> Vec<f64> {
-    let rough = high / MARKS - low / MARKS;
+/// Round numbers on a scale: multiples of 1, 2 or 5 times a power of ten, `least` apart or more.
+fn marks((low, high): (f64, f64), least: f64) -> Vec<f64> {
+    let rough = (high / MARKS - low / MARKS).max(least);
     let power = log10(rough).floor();
     // Read as it is printed, a mark is the double nearest to it.
     let mark = |times: f64| format!("{times:.0}e{power:.0}").parse().unwrap_or(f64::INFINITY);

@@ -80,7 +80,9 @@ impl Node<'_> {
             LayerForward::Activation(layer) => format!("{} of {}", word(layer.activation), count("number")),
             LayerForward::Normalization(layer) => format!("{} of {}", word(layer.kind), count("number")),
             LayerForward::Dropout(layer) => format!("dropout with the rate {} of {}", layer.rate, count("number")),
-            LayerForward::Residual(_) => format!("a residual block: a way around {}", self.up.inner().len()),
+            LayerForward::Residual(_) => {
+                format!("a residual block: a way around {}", counted(self.up.inner().len(), "layer"))
+            }
         }
     }
 
