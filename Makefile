@@ -100,7 +100,7 @@ golden-log: .venv/ready
 	tests/packages
 	mkdir -p .tools && touch $@
 
-# Not optimized: it is built for one run, and its own release profile takes longer to build than all of this project.
+# Not optimized: it is built for one run, and its own release profile optimizes all of it as one piece on one core.
 .tools/cargo-deny:
 	mkdir -p .tools
 	command -v cargo-deny >/dev/null || CARGO_PROFILE_DEV_DEBUG=0 cargo install --debug --locked cargo-deny@$(CARGO_DENY_VERSION)

@@ -184,14 +184,10 @@ pub const DIGITS_MOST: usize = 17;
 /// Work of reading and checking one entry of a log, in multiply-adds: about 20 µs.
 pub const ENTRY_WORK: u64 = 20_000;
 
-/// Steps from which on the way from the nearest snapshot is not longer than from a state that was recalled before:
-/// about 5 ms.
-pub const RECALLED_FROM: u64 = 256;
-
-/// Entries before a step that is recalled whose state is kept too, for whoever reads backward.
+/// So many entries before a step that is recalled a state is kept too, for whoever reads backward.
 pub const RECALLED_BACK: usize = 64;
 
-/// Of these states, as many of one log at the most.
+/// States of one log that are kept at the most.
 pub const RECALLED_OF_A_LOG: usize = 4;
 
 /// The most numbers of a state that is kept: half a megabyte.

@@ -66,6 +66,9 @@ pub fn wants_html(headers: &HeaderMap) -> bool {
     headers.get_all(header::ACCEPT).iter().any(named) && matches!(negotiate(None, headers, OFFERED), Ok(Format::Html))
 }
 
+/// Where to read on.
+const MORE: &str = "<a href=\"/problems\">All codes</a>. <a href=\"/docs\">All there is</a>.";
+
 fn of_problem(problem: &Shown) -> String {
     let Shown { title, status, detail, code, errors } = problem;
     let mut body = format!("<h1>{}</h1>\n<p>{}</p>\n", escaped(title), escaped(detail));
@@ -80,7 +83,7 @@ fn of_problem(problem: &Shown) -> String {
     let _ = writeln!(
         body,
         "<p>Status {status}, <a href=\"/problems/{0}\"><code>{0}</code></a>: what it means and what to do. \
-         <a href=\"/problems\">All codes</a>. <a href=\"/docs\">All there is</a>.</p>",
+         {MORE}</p>",
         escaped(code)
     );
     page(title, &body)
@@ -90,7 +93,7 @@ fn of_problem(problem: &Shown) -> String {
 pub fn of_code(code: Code) -> String {
     let body = format!(
         "<h1>{}</h1>\n<p>{}</p>\n<h2>What to do</h2>\n<p>{}</p>\n<p>Status {}, code <code>{}</code>. \
-         <a href=\"/problems\">All codes</a>. <a href=\"/docs\">All there is</a>.</p>\n",
+         {MORE}</p>\n",
         escaped(code.title()),
         escaped(code.explanation()),
         escaped(code.remedy()),

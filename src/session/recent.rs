@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::session::Live;
 use crate::engine::snapshot;
-use crate::limits::{RECALLED_FROM, RECALLED_NUMBERS, RECALLED_OF_A_LOG};
+use crate::limits::{RECALLED_NUMBERS, RECALLED_OF_A_LOG};
 use crate::store::LogId;
 
 /// States by log and step.
@@ -21,11 +21,10 @@ impl Recent {
         Self { most, held: Mutex::default() }
     }
 
-    /// The latest state at a step or a little before it.
+    /// The latest state at a step or before it.
     pub(super) fn before(&self, log: LogId, step: u64) -> Option<Live> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let near = |live: &Live| step.checked_sub(live.step()).is_some_and(|steps| steps <= RECALLED_FROM);
-        let found = held.iter().enumerate().filter(|(_, (of, live))| *of == log && near(live));
+        let found = held.iter().enumerate().filter(|(_, (of, live))| *of == log && live.step() <= step);
         let (at, _) = found.max_by_key(|(_, (_, live))| live.step())?;
         let one = held.remove(at);
         held.push(one.clone());
@@ -39,14 +38,15 @@ impl Recent {
         }
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.retain(|(of, other)| *of != log || other.step() != live.step());
-        let mut of_the_log = held.iter().enumerate().filter(|(_, (of, _))| *of == log);
-        let first_of_the_log = of_the_log.next().map(|(at, _)| at);
-        if let Some(at) = first_of_the_log
-            && of_the_log.count() + 1 >= RECALLED_OF_A_LOG
-        {
+        let of_the_log = held.iter().filter(|(of, _)| *of == log).count();
+        // The one used longest ago leaves: of this log, or of all.
+        let leaves = if of_the_log >= RECALLED_OF_A_LOG {
+            held.iter().position(|(of, _)| *of == log)
+        } else {
+            (held.len() >= self.most).then_some(0)
+        };
+        if let Some(at) = leaves {
             held.remove(at);
-        } else if held.len() >= self.most {
-            held.remove(0);
         }
         held.push((log, live.clone()));
     }

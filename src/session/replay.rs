@@ -110,8 +110,10 @@ impl Replay<'_> {
             }
             let (log, _) = self.owner(goal).await?;
             let first = log.origin.map_or(1, |origin| origin.at + 1);
-            let recent = self.services.recent.before(log.id, goal);
-            let snapshot = if recent.is_some() { recent } else { self.snapshot(&log, goal).await? };
+            let snapshot = match self.services.recent.before(log.id, goal) {
+                Some(live) if live.step() == goal => Some(live),
+                recent => self.snapshot(&log, goal).await?.into_iter().chain(recent).max_by_key(Live::step),
+            };
             let from = snapshot.as_ref().map_or(first, |live| live.step() + 1);
             match self.last_turn(&log, from, goal).await? {
                 Some(Turn::Back { at, to }) => {
