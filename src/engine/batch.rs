@@ -17,7 +17,7 @@ pub enum BatchError {
     Inputs { layer: LayerName, expected: usize, got: usize },
     #[error("layer {layer} puts out {expected} values, and the target rows have {got}")]
     Targets { layer: LayerName, expected: usize, got: usize },
-    #[error("{inputs} input rows need {inputs} target rows, not {targets}")]
+    #[error("each input row needs its target row; there are {inputs} of inputs and {targets} of targets")]
     Rows { inputs: usize, targets: usize },
     #[error(
         "layer {layer} takes mean and variance over the batch, and one example has none; send two or more, or mode eval"

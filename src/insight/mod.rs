@@ -31,7 +31,7 @@ pub fn names(names: &[LayerName]) -> String {
 
 /// Why an example's row cannot be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the batch has {examples} examples, counted from 0, so there is no example {example}")]
+#[error("there is no example {example}: those of the batch are counted from 0, and the last is {}", .examples.saturating_sub(1))]
 pub struct NoSuchExample {
     /// Asked for
     pub example: usize,

@@ -138,7 +138,7 @@ async fn a_chain_goes_through_a_softmax() {
 async fn blame_and_depth_take_a_batch_and_one_of_its_rows() {
     let api = worked().await;
     for (path, body, status, code, pointer, says) in [
-        ("blame", json!({"example": 1}), 422, "unknown_number", "/example", "1 examples, counted from 0"),
+        ("blame", json!({"example": 1}), 422, "unknown_number", "/example", "there is no example 1"),
         ("blame", json!({"example": -1}), 400, "number_out_of_range", "/example", "-1"),
         ("blame", json!({"inputs": [1, 2]}), 422, "missing_data", "", "targets"),
         ("blame", json!({"inputs": [1], "targets": [1]}), 422, "wrong_shape", "/inputs", "layer hidden takes 2 inputs"),

@@ -156,7 +156,7 @@ async fn a_batch_that_does_not_fit_is_a_422() {
             r#"{"inputs": [[1, 2], [3, 4]], "targets": [[1]]}"#,
             "wrong_shape",
             "/targets",
-            "2 input rows need 2 target rows, not 1",
+            "each input row needs its target row; there are 2 of inputs and 1 of targets",
         ),
         (r#"{"inputs": [[1, 2], [3]], "targets": [[1], [1]]}"#, "wrong_shape", "/inputs/1", "row 1 has 1"),
         (r#"{"inputs": [], "targets": [[1]]}"#, "wrong_shape", "/inputs", "no numbers"),

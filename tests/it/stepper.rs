@@ -8,30 +8,37 @@ use crate::api::Api;
 
 const STEPS: u64 = 23;
 
-/// Eleven rows, so that no batch size divides them; the last target makes a row of three a probability each.
-fn rows(outputs: usize) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
-    let inputs = (0..11).map(|row| (0..5).map(|x| f64::from((row * 7 + x * 5) % 13) / 6.5 - 1.0).collect()).collect();
+type Rows = (Vec<Vec<f64>>, Vec<Vec<f64>>);
+
+/// The last target makes a row of three a probability each.
+fn rows(count: usize, outputs: usize) -> Rows {
+    let input = |row: usize, x: usize| f64::from(u32::try_from((row * 7 + x * 5) % 13).unwrap()) / 6.5 - 1.0;
+    let inputs = (0..count).map(|row| (0..5).map(|x| input(row, x)).collect()).collect();
     let target = |row: usize| match outputs {
         1 => vec![f64::from(u8::from(row.is_multiple_of(3)))],
         _ => (0..outputs).map(|unit| f64::from(u8::from(row % outputs == unit))).collect(),
     };
-    (inputs, (0..11).map(target).collect())
+    (inputs, (0..count).map(target).collect())
+}
+
+/// Of eleven rows, so that no batch size divides them.
+async fn compare(body: Value, outputs: usize, batch: u64, more: Value) {
+    compare_on(rows(11, outputs), body, (batch, STEPS), more).await;
 }
 
 /// The same steps by `train` and one by one, from the batches that the run's own steps show.
-async fn compare(body: Value, outputs: usize, batch: u64, more: Value) {
+async fn compare_on((inputs, targets): Rows, body: Value, (batch, steps): (u64, u64), more: Value) {
     let api = Api::start().await;
     for name in ["run", "single"] {
         api.put(&format!("/v1/sessions/{name}"), body.to_string()).await.expect(201);
     }
-    let (inputs, targets) = rows(outputs);
     let mut run =
-        json!({"inputs": inputs, "targets": targets, "steps": STEPS, "batch_size": batch, "shuffle": batch % 2 == 1});
+        json!({"inputs": inputs, "targets": targets, "steps": steps, "batch_size": batch, "shuffle": batch % 2 == 1});
     run.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let done = api.post("/v1/sessions/run/train", run.to_string()).await.expect(200);
-    assert_eq!((&done["state"], &done["step"]), (&json!("done"), &json!(STEPS)), "{done}");
+    assert_eq!((&done["state"], &done["step"]), (&json!("done"), &json!(steps)), "{done}");
     let mut last = Value::Null;
-    for step in 1..=STEPS {
+    for step in 1..=steps {
         let seen = api.get(&format!("/v1/sessions/run/steps/{step}")).await.expect(200);
         let one = json!({"inputs": seen["forward"]["inputs"], "targets": seen["loss"]["targets"],
             "learning_rate": seen["update"]["optimizer"]["learning_rate"]});
@@ -117,6 +124,20 @@ async fn with_large_layers() {
     .await;
 }
 
+/// Batches whose sums have more terms than a block, and more rows than are read as they lie.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_many_rows(
+    #[values(63, 64, 65, 256, 257, 600)] batch: u64,
+    #[values(json!({"kind": "sgd", "learning_rate": 0.2}), json!({"kind": "sgd", "learning_rate": 0.2, "momentum": 0.5}))]
+    optimizer: Value,
+) {
+    let layers = json!([{"kind": "dense", "units": 35, "activation": "relu"}, {"kind": "dense", "units": 20, "bias": false},
+        {"kind": "dense", "units": 3, "activation": "softmax"}]);
+    let body = json!({"network": {"inputs": 5, "layers": layers}, "loss": "cross_entropy", "optimizer": optimizer});
+    compare_on(rows(600, 3), body, (batch, 3), json!({})).await;
+}
+
 /// A run that leaves the doubles stops before the first step that cannot be made, and all of its steps are there.
 #[rstest]
 #[case::outputs(json!({"learning_rate": 1e60}), "linear", "half_squared_error")]
@@ -135,7 +156,7 @@ async fn a_wild_run_stops_where_a_step_would(#[case] optimizer: Value, #[case] l
     body["optimizer"] = optimizer;
     api.put("/v1/sessions/run", body.to_string()).await.expect(201);
     api.put("/v1/sessions/single", body.to_string()).await.expect(201);
-    let (inputs, targets) = rows(1);
+    let (inputs, targets) = rows(11, 1);
     let run = json!({"inputs": inputs, "targets": targets, "steps": 1000, "batch_size": 11});
     let ended = api.post("/v1/sessions/run/train", run.to_string()).await;
     assert!([200, 422].contains(&ended.status), "{rate}: {}", ended.text);

@@ -415,7 +415,7 @@ def wrong_files():
     yield saved(inputs=rows, targets=numpy.array([["a"], ["b"], ["c"]])), 400, "malformed_npz", "expected"
     yield saved(inputs=rows, targets=rows.astype(complex)), 400, "malformed_npz", "expected"
     yield saved(inputs=rows, targets=numpy.array([1.0, 2.0, numpy.nan])), 400, "malformed_npz", "number [2, 0]"
-    yield saved(inputs=rows, targets=numpy.ones(4)), 422, "wrong_shape", "3 input rows need 3 target rows"
+    yield saved(inputs=rows, targets=numpy.ones(4)), 422, "wrong_shape", "each input row needs its target row"
     # Eight gigabytes when unpacked, a few megabytes as they come.
     yield bomb(), 422, "dataset_too_large", "numbers"
     yield saved(inputs=rows, targets=rows)[:-30], 400, "malformed_npz", "no npz file"

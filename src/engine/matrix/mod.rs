@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer, ser::SerializeSeq};
 
 use super::math::sqrt;
 use product::product;
-pub use product::{Kernel, Operand, Packing, product_into};
+pub use product::{Finish, Kernel, Operand, Packing, Work, product_into, product_then};
 
 /// A contiguous row-major matrix of binary64, never empty: `[rows][columns]`.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! A layer of a stack with its buffers: a dense one, or an activation alone.
 
 use super::narrow;
-use super::update::Parameter;
+use super::update::{Parameter, Plain};
 use crate::engine::activation::Activation;
 use crate::engine::layer::NamedLayer;
 use crate::engine::matrix::{Operand, Packing, product_into};
@@ -79,14 +79,15 @@ impl StackedLayer {
         a.iter().fold(true, |all, a| all & a.is_finite())
     }
 
-    /// From errors to deltas, to the sums of the gradients over the examples, and to the errors of the layer below.
+    /// From errors to deltas, to the sums of the gradients over the examples, and to the errors of the layer below; by
+    /// plain descent to each parameter after the step instead of the sums. Whether these are finite.
     pub(super) fn descend(
         &mut self,
         below: &[f64],
         errors_below: Option<&mut Vec<f64>>,
-        rows: usize,
+        (rows, plain): (usize, Option<Plain>),
         packing: &mut Packing,
-    ) {
+    ) -> bool {
         let (inputs, units) = (self.inputs, self.units);
         let of = rows * units;
         let deltas = &mut self.deltas[..of];
@@ -97,11 +98,16 @@ impl StackedLayer {
             if let Some(errors) = errors_below {
                 errors.copy_from_slice(deltas);
             }
-            return;
+            return true;
         };
         let downhill = Operand::of_values(deltas, rows, units);
         let below = Operand::of_values(&below[..rows * inputs], rows, inputs).turned();
-        product_into(below, downhill, &mut weights.gradient, packing);
+        let mut fine = true;
+        if let Some(plain) = plain {
+            fine = weights.descend(below, downhill, plain, packing);
+        } else {
+            product_into(below, downhill, &mut weights.gradient, packing);
+        }
         if let Some(bias) = &mut self.bias {
             let mut deltas = deltas.chunks_exact(units);
             if let Some(first) = deltas.next() {
@@ -110,10 +116,12 @@ impl StackedLayer {
             for deltas in deltas {
                 bias.gradient.iter_mut().zip(deltas).for_each(|(sum, delta)| *sum += delta);
             }
+            fine &= plain.is_none_or(|plain| bias.descend_from_sums(plain));
         }
         if let Some(errors) = errors_below {
             product_into(downhill, Operand::of_values(&weights.values, inputs, units).turned(), errors, packing);
         }
+        fine
     }
 
     /// Whether a step of one example by plain descent is made by [`Self::descend_and_update`].

@@ -19,7 +19,7 @@ use super::optimizer::{Common, LearningRate};
 use super::state::{LayerState, State};
 use super::tap::Tap;
 use layer::StackedLayer;
-use update::{Rule, uphill};
+use update::{Plain, Rule, uphill};
 
 /// A model that makes one step after the other.
 pub struct Stepper<'m> {
@@ -88,10 +88,12 @@ impl<'m> Stepper<'m> {
             fine
         } else {
             let packing = &mut self.packing;
+            let plain = self.model.optimizer().is_plain().then_some(Plain { rate, rows });
+            let mut fine = true;
             descend(&mut self.layers, inputs, |layer, below, errors_below| {
-                layer.descend(below, errors_below, rows, packing);
+                fine &= layer.descend(below, errors_below, (rows, plain), packing);
             });
-            self.update(rows, rate)
+            fine && (plain.is_some() || self.update(rows, rate))
         };
         if !fine {
             return false;

@@ -2,6 +2,7 @@
 
 use std::mem::swap;
 
+use crate::engine::matrix::{Finish, Kernel, Operand, Packing, Work, product_then};
 use crate::engine::optimizer::{Algorithm, Common, Momentum, Optimizer, OptimizerKind, adagrad, adam, sgd};
 use crate::engine::tensor::{Slots, Tensor};
 
@@ -17,6 +18,24 @@ pub(super) struct Parameter {
 struct Slot {
     values: Vec<f64>,
     after: Vec<f64>,
+}
+
+/// Plain descent: w + (0 − η·gradient), while the sums of the gradient are at hand.
+#[derive(Clone, Copy)]
+pub(super) struct Plain {
+    pub(super) rate: f64,
+    /// Examples of the batch
+    pub(super) rows: usize,
+}
+
+/// A parameter's numbers that follow from the sums of its gradient.
+struct Descent<'p> {
+    plain: Plain,
+    /// 1/n, where dividing by n is the same
+    part: Option<f64>,
+    values: &'p [f64],
+    after: &'p mut [f64],
+    fine: bool,
 }
 
 /// How gradients become changes.
@@ -39,6 +58,35 @@ const SQUARES_MOST: f64 = 1e290;
 #[allow(clippy::cast_precision_loss, reason = "examples are limited far below 2^53")]
 pub(super) fn uphill(rows: usize, sum: f64) -> f64 {
     0.0 - sum / rows as f64
+}
+
+/// 1/n, where it is exact: then only the exponent changes, and where that ends both round alike.
+#[allow(clippy::cast_precision_loss, reason = "examples are limited far below 2^53")]
+fn exact_part(rows: usize) -> Option<f64> {
+    rows.is_power_of_two().then(|| 1.0 / rows as f64)
+}
+
+impl Finish for Descent<'_> {
+    const STAY: bool = false;
+
+    #[allow(clippy::inline_always, reason = "compiled for the instructions of the product that it ends")]
+    #[inline(always)]
+    fn take(&mut self, at: usize, sums: &[f64]) {
+        let Plain { rate, rows } = self.plain;
+        let numbers = self.values[at..].iter().zip(sums).zip(&mut self.after[at..]);
+        let mut fine = true;
+        match self.part {
+            Some(part) => numbers.for_each(|((w, sum), after)| {
+                *after = w + (0.0 - rate * (0.0 - sum * part));
+                fine &= after.is_finite();
+            }),
+            None => numbers.for_each(|((w, sum), after)| {
+                *after = w + (0.0 - rate * uphill(rows, *sum));
+                fine &= after.is_finite();
+            }),
+        }
+        self.fine &= fine;
+    }
 }
 
 impl Parameter {
@@ -65,6 +113,22 @@ impl Parameter {
         (&self.values, &mut self.after)
     }
 
+    /// Its numbers after a step of plain descent along a product that is the gradient's sums; whether all are finite.
+    pub(super) fn descend(&mut self, left: Operand, right: Operand, plain: Plain, packing: &mut Packing) -> bool {
+        let Self { values, after, gradient, .. } = self;
+        let mut descent = Descent { plain, part: exact_part(plain.rows), values, after, fine: true };
+        product_then(left, right, gradient, packing, &mut descent);
+        descent.fine
+    }
+
+    /// The same, along sums that stand in its gradient.
+    pub(super) fn descend_from_sums(&mut self, plain: Plain) -> bool {
+        let Self { values, after, gradient, .. } = self;
+        let mut descent = Descent { plain, part: exact_part(plain.rows), values, after, fine: true };
+        descent.take(0, gradient);
+        descent.fine
+    }
+
     /// Its values, and those of each slot.
     pub(super) fn numbers(&self) -> impl Iterator<Item = &[f64]> {
         [&self.values[..]].into_iter().chain(self.slots.iter().map(|slot| &slot.values[..]))
@@ -73,6 +137,23 @@ impl Parameter {
     pub(super) fn commit(&mut self) {
         swap(&mut self.values, &mut self.after);
         self.slots.iter_mut().for_each(|slot| swap(&mut slot.values, &mut slot.after));
+    }
+}
+
+/// A parameter's update by a rule, with what is made of a sum first.
+struct Turning<'t, G> {
+    rule: &'t Rule,
+    parameter: &'t mut Parameter,
+    gradient: G,
+}
+
+impl<G: Fn(f64) -> f64> Work for Turning<'_, G> {
+    type Result = bool;
+
+    #[allow(clippy::inline_always, reason = "compiled for each kernel")]
+    #[inline(always)]
+    fn run(self) -> bool {
+        self.rule.decayed(self.parameter, self.gradient)
     }
 }
 
@@ -91,19 +172,17 @@ impl Rule {
     }
 
     /// The numbers after the step; whether they are finite, and all on the way to them.
-    #[allow(clippy::cast_precision_loss, reason = "examples are limited far below 2^53")]
     pub(super) fn update(&self, parameter: &mut Parameter, rows: usize) -> bool {
-        if let Some(scale) = self.scale {
-            return self.decayed(parameter, |gradient| gradient * scale);
+        let kernel = Kernel::fastest();
+        match (self.scale, exact_part(rows)) {
+            (Some(scale), _) => kernel.run(Turning { rule: self, parameter, gradient: |sum| sum * scale }),
+            (None, Some(part)) => kernel.run(Turning { rule: self, parameter, gradient: |sum| 0.0 - sum * part }),
+            (None, None) => kernel.run(Turning { rule: self, parameter, gradient: |sum| uphill(rows, sum) }),
         }
-        if rows.is_power_of_two() {
-            // Exact: only the exponent changes, and where that ends both round alike.
-            let part = 1.0 / rows as f64;
-            return self.decayed(parameter, |sum| 0.0 - sum * part);
-        }
-        self.decayed(parameter, |sum| uphill(rows, sum))
     }
 
+    #[allow(clippy::inline_always, reason = "compiled for each set of instructions that it is called under")]
+    #[inline(always)]
     fn decayed(&self, parameter: &mut Parameter, gradient: impl Fn(f64) -> f64) -> bool {
         let (rate, decay) = (self.rate, self.decay);
         if decay == 0.0 {
@@ -116,6 +195,8 @@ impl Rule {
     }
 
     #[allow(clippy::needless_bitwise_bool, reason = "without a branch the loops become vector instructions")]
+    #[allow(clippy::inline_always, reason = "compiled for each set of instructions that it is called under")]
+    #[inline(always)]
     /// `gradient` of a sum and the parameter; `change` of a direction and the parameter.
     fn turned(
         &self,

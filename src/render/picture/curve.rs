@@ -101,12 +101,15 @@ impl Curve<'_> {
         let shown = self.inputs.values().len().min(POINTS);
         let points = || self.inputs.values().iter().zip(self.outputs.values()).zip(self.slopes.values()).take(shown);
         let across = Plot::around(points().map(|((a, _), _)| *a).chain([-LEAST, LEAST]));
-        let steps = (0..=PIECES).map(|at| {
-            let part = f64::from(at) / f64::from(PIECES);
-            across.0 * (1.0 - part) + across.1 * part
-        });
+        let mut places: Vec<f64> = (0..=PIECES)
+            .map(|at| f64::from(at) / f64::from(PIECES))
+            .map(|part| across.0 * (1.0 - part) + across.1 * part)
+            // Both sides of zero, where some slopes jump.
+            .chain([0.0, f64::MIN_POSITIVE])
+            .collect();
+        places.sort_by(f64::total_cmp);
         let line: Vec<(f64, f64, f64)> =
-            steps.filter_map(|a| self.activation.of(a).map(|(h, slope)| (a, h, slope))).collect();
+            places.into_iter().filter_map(|a| self.activation.of(a).map(|(h, slope)| (a, h, slope))).collect();
         let heights = line.iter().flat_map(|(_, h, slope)| [*h, *slope]);
         let plot = Plot::new(PLOT.0, PLOT.1, across, Plot::around(heights.chain([0.0])));
         plot.scales(svg, "pre-activation a", "f(a), and its slope f′(a)");

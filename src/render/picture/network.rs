@@ -30,6 +30,10 @@ const LINE: f64 = 15.0;
 const NARROWEST: f64 = 600.0;
 /// The widest line
 const WIDEST: f64 = 6.0;
+/// Between a number and the edges of its box
+const PADDING: f64 = 6.0;
+/// Connections between two columns up to which each has the head of an arrow.
+const ARROWS: usize = 24;
 
 struct Drawn<'d> {
     columns: Vec<Column<'d>>,
@@ -141,7 +145,7 @@ impl Drawn<'_> {
                 blame.into_iter().flat_map(move |(_, blame)| (0..column.drawn()).map(move |unit| blame.at(n, unit)));
             outputs.chain(blame)
         });
-        let wide = values.fold(BOX.0, widest);
+        let wide = values.fold(BOX.0 - PADDING, widest) + PADDING;
         let labelled = (1..self.columns.len()).filter(|right| self.joined(*right) && self.is_labelled(*right));
         let label = labelled.flat_map(|right| self.values(right)).map(|(_, _, value)| value).fold(0.0, widest);
         (self.wide, self.gap) = (wide, GAP.max((label / 2.0 + BESIDE) / LABEL_AT));
@@ -197,13 +201,14 @@ impl Drawn<'_> {
         }
         let (labelled, values) = (self.is_labelled(right), self.values(right));
         let largest = values.iter().fold(0.0, |most: f64, (_, _, value)| most.max(value.abs()));
+        let pointed = labelled || values.len() <= ARROWS;
         let mut labels = vec![];
         for (from, to, value) in values {
             let (start, end) = ((start, self.y(right - 1, from)), (end, self.y(right, to)));
             let share = if largest > 0.0 { value.abs() / largest } else { 0.0 };
             let width = if labelled { 1.0 + (WIDEST - 1.0) * share } else { 0.4 + 3.0 * share };
             let part = match self.drawing.flow {
-                Flow::Backward if labelled => {
+                Flow::Backward if pointed => {
                     svg.arrow(end, start, value, width);
                     1.0 - LABEL_AT
                 }

@@ -35,6 +35,13 @@ pub fn chain(chain: &Chain, asked: &ChainRequest, digits: Digits) -> Document {
     for (at, path) in paths.heaviest.iter().enumerate() {
         sections.push(of_path(at, path, digits));
     }
+    let mut letters = Section::new(2, "The letters");
+    letters.say(vec![text(
+        "ŷ is an output and y its target, K the number of outputs; a is what enters an activation and h what leaves it; \
+         w is a weight, x what comes to it from below; x̂ is normalized and γ the factor that follows; N is the number \
+         of examples; [k = j] is 1 where both are the same, and 0 elsewhere.",
+    )]);
+    sections.push(letters);
     document(format!("The chain rule for {weight}"), sections)
 }
 

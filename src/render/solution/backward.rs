@@ -63,8 +63,12 @@ impl Sheet<'_> {
             (LayerForward::Dropout(up), _) => self.dropout_down(at, up.mask.as_ref(), &mut section),
             (_, Some(LayerBackward::Residual(down))) => {
                 section.say(vec![text(
-                    "The error goes into the layers inside and around them as it is; below, what comes out of both is added.",
+                    "The error goes into the layers inside and around them as it is. Below, p has come down through \
+                     them and q around them:",
                 )]);
+                let any = Any("j");
+                let part = |letter| Math::from(self.names.quantity(letter, at, &any));
+                section.rule(self.names.delta(at, &any), part("p").plus(part("q")));
                 for unit in self.shown(down.deltas.columns()) {
                     let (branch, around) =
                         (down.branch_errors.at(self.example, unit), down.shortcut_errors.at(self.example, unit));
@@ -87,10 +91,12 @@ impl Sheet<'_> {
             let missing = y.clone().minus(out.clone());
             match loss.kind {
                 Loss::HalfSquaredError => missing,
+                Loss::MeanSquaredError if count == 1 => Math::Whole(2).times(missing.grouped()),
                 Loss::MeanSquaredError => Math::Whole(2).times(missing.grouped()).over(Math::Whole(count)),
                 Loss::BinaryCrossEntropy => {
                     let rest = Math::Group(Box::new(Math::Whole(1).minus(out.clone())));
-                    missing.over(Math::Whole(count).times(out).times(rest))
+                    let out = if count == 1 { out } else { Math::Whole(count).times(out) };
+                    missing.over(out.times(rest))
                 }
                 Loss::CrossEntropy => y.over(out),
             }
@@ -220,7 +226,9 @@ impl Sheet<'_> {
                 let rest = Math::from(names.error(at, &any)).minus(Symbol::of("s"));
                 section.rule(Symbol::of("s"), Math::Sum("k", Box::new(all)));
                 section.rule(names.delta(at, &any), output(&any).times(rest.grouped()));
-                section.equation(Equation::of(Symbol::of("s")).comes_to(self.number(sums[n])));
+                let term = |k| self.value(errors.at(n, k)).grouped().times(self.value(softmax.outputs.at(n, k)));
+                let sum = Equation::of(Symbol::of("s")).is(Math::sum_of(deltas.columns(), term));
+                section.equation(sum.comes_to(self.number(sums[n])));
                 for unit in self.shown(deltas.columns()) {
                     let rest = self.value(errors.at(n, unit)).minus(self.value(sums[n]).grouped());
                     let numbers = self.value(softmax.outputs.at(n, unit)).times(rest.grouped());
@@ -240,19 +248,22 @@ impl Sheet<'_> {
         section.rule(quantity("u", &any), Math::from(names.error(at, &any)).times(quantity("γ", &any)));
         let gamma = &up.parameters[ParameterName::Gamma];
         let means = down.mean_error.as_ref().zip(down.mean_product.as_ref());
-        let spread = Math::Root(Box::new(quantity("v", &any).plus(Symbol::of("ε"))));
+        let shared = |letter, j: &Index| Math::from(names.statistic(letter, at, j, up.statistics));
+        let spread = Math::Root(Box::new(shared("v", &any).plus(Symbol::of("ε"))));
         if means.is_some() {
             section.say(vec![text(
                 "Mean and variance hang on every number that they were taken from, so each has a part:",
             )]);
-            let part = quantity("n", &any).times(quantity("q", &any));
-            let centred = quantity("u", &any).minus(quantity("p", &any)).minus(part);
+            let part = quantity("n", &any).times(shared("q", &any));
+            let centred = quantity("u", &any).minus(shared("p", &any)).minus(part);
             section.rule(names.delta(at, &any), centred.over(spread));
             section
                 .say(vec![text("Here p is the mean of u, and q that of u·n, each over what the mean was taken over.")]);
         } else {
             section.rule(names.delta(at, &any), quantity("u", &any).over(spread));
         }
+        // An example's own means are those of all its units.
+        let mut at_first = true;
         for unit in self.shown(node.units()) {
             let j = Unit(unit);
             let error = self.value(down.errors.at(n, unit)).grouped();
@@ -267,14 +278,15 @@ impl Sheet<'_> {
                 let product = |row, column| one(row, column).times(self.value(up.normalized.at(row, column)).grouped());
                 let terms: [(_, &dyn Fn(usize, usize) -> Math, _); 2] =
                     [("p", &one, mean_error), ("q", &product, mean_product)];
-                for (letter, term, mean) in terms {
-                    let equation = Equation::of(quantity(letter, &j)).is(self.mean_over(group, term));
+                for (letter, term, mean) in terms.into_iter().filter(|_| at_first || up.statistics.is_some()) {
+                    let equation = Equation::of(shared(letter, &j)).is(self.mean_over(group, term));
                     section.equation(equation.comes_to(self.number(mean[of])));
                 }
                 let normalized = self.value(up.normalized.at(n, unit)).grouped();
                 top = top.minus(self.value(mean_error[of]).grouped());
                 top = top.minus(normalized.times(self.value(mean_product[of]).grouped()));
             }
+            at_first = false;
             let equation = Equation::of(names.delta(at, &j)).is(top.over(self.value(up.deviation[of])));
             section.equation(equation.comes_to(self.number(down.deltas.at(n, unit))));
             let errors = |n| self.value(down.errors.at(n, unit)).grouped();

@@ -10,6 +10,7 @@ use crate::engine::layer::dropout::DropoutForward;
 use crate::engine::layer::normalization::{NormForward, Statistics};
 use crate::engine::layer::residual::ResidualForward;
 use crate::engine::loss::Loss;
+use crate::engine::matrix::Matrix;
 use crate::engine::tensor::ParameterName;
 use crate::render::document::{Section, code, math, text};
 use crate::render::math::{Equation, Math, Symbol};
@@ -110,7 +111,7 @@ impl Sheet<'_> {
         &self,
         at: usize,
         activation: Activation,
-        (activated, a): (&Activated, &crate::engine::matrix::Matrix),
+        (activated, a): (&Activated, &Matrix),
         name: &dyn Fn(&super::names::Index) -> Math,
         section: &mut Section,
     ) {
@@ -154,31 +155,26 @@ impl Sheet<'_> {
         let any = Any("j");
         let z = |j: &super::names::Index| Math::from(names.output(node.below, j));
         let quantity = |letter, j: &super::names::Index| Math::from(names.quantity(letter, at, j));
-        let spread = quantity("v", &any).plus(Symbol::of("ε"));
+        let shared = |letter, j: &super::names::Index| Math::from(names.statistic(letter, at, j, layer.statistics));
+        let spread = shared("v", &any).plus(Symbol::of("ε"));
         section.rule(
             quantity("n", &any),
-            Math::row([z(&any).minus(quantity("μ", &any))]).over(Math::Root(Box::new(spread))),
+            Math::row([z(&any).minus(shared("μ", &any))]).over(Math::Root(Box::new(spread))),
         );
         section.rule(
             names.output(Some(at), &any),
             quantity("γ", &any).times(quantity("n", &any)).plus(quantity("β", &any)),
         );
         let (gamma, beta) = (&layer.parameters[ParameterName::Gamma], &layer.parameters[ParameterName::Beta]);
+        // An example's own are those of all its units.
+        let mut at_first = true;
         for unit in self.shown(node.units()) {
             let (j, group) = (Unit(unit), Group::of(layer.statistics, unit, node.units()));
             let of = group.place(n);
-            let (mut mean, mut variance) = (Equation::of(quantity("μ", &j)), Equation::of(quantity("v", &j)));
-            // Statistics that were gathered in training are no sums of this batch.
-            if layer.statistics != Some(Statistics::Running) {
-                let centred = |x: f64| self.value(x).minus(self.value(layer.mean[of]).grouped());
-                let all = |term: &dyn Fn(f64) -> Math| {
-                    self.mean_over(group, &|row, column| term(node.inputs.at(row, column)))
-                };
-                mean = mean.is(all(&|x| self.value(x).grouped()));
-                variance = variance.is(all(&|x| Math::Group(Box::new(centred(x))).squared()));
+            if at_first || layer.statistics.is_some() {
+                self.statistics(layer, (node.inputs, group), [shared("μ", &j), shared("v", &j)], section);
             }
-            section.equation(mean.comes_to(self.number(layer.mean[of])));
-            section.equation(variance.comes_to(self.number(layer.variance[of])));
+            at_first = false;
             let top = self.value(node.inputs.at(n, unit)).minus(self.value(layer.mean[of]).grouped());
             let equation = Equation::of(quantity("n", &j)).is(top.over(self.value(layer.deviation[of])));
             section.equation(equation.comes_to(self.number(layer.normalized.at(n, unit))));
@@ -190,6 +186,27 @@ impl Sheet<'_> {
             let equation = Equation::of(names.output(Some(at), &j)).is(numbers);
             section.equation(equation.comes_to(self.number(layer.outputs.at(n, unit))));
         }
+    }
+
+    /// A mean and a variance, under their names.
+    fn statistics(
+        &self,
+        layer: &NormForward,
+        (inputs, group): (&Matrix, Group),
+        [mean, variance]: [Math; 2],
+        section: &mut Section,
+    ) {
+        let of = group.place(self.example);
+        let (mut mean, mut variance) = (Equation::of(mean), Equation::of(variance));
+        // Those that were gathered in training are no sums of this batch.
+        if layer.statistics != Some(Statistics::Running) {
+            let centred = |x: f64| self.value(x).minus(self.value(layer.mean[of]).grouped());
+            let all = |term: &dyn Fn(f64) -> Math| self.mean_over(group, &|row, column| term(inputs.at(row, column)));
+            mean = mean.is(all(&|x| self.value(x).grouped()));
+            variance = variance.is(all(&|x| Math::Group(Box::new(centred(x))).squared()));
+        }
+        section.equation(mean.comes_to(self.number(layer.mean[of])));
+        section.equation(variance.comes_to(self.number(layer.variance[of])));
     }
 
     /// The mean over what mean and variance are taken over: the batch of one unit, or the units of the example.
@@ -254,9 +271,13 @@ impl Sheet<'_> {
             let count = u32::try_from(outputs.columns()).unwrap_or(u32::MAX);
             match loss.kind {
                 Loss::HalfSquaredError => Math::Whole(1).over(Math::Whole(2)).times(sum.grouped()),
+                // The mean over one output is that output's.
+                Loss::MeanSquaredError if count == 1 => sum,
                 Loss::MeanSquaredError => Math::Whole(1).over(Math::Whole(count)).times(sum.grouped()),
-                Loss::BinaryCrossEntropy => Math::Whole(1).over(Math::Whole(count)).negated().times(sum.grouped()),
-                Loss::CrossEntropy => sum.grouped().negated(),
+                Loss::BinaryCrossEntropy if count > 1 => {
+                    Math::Whole(1).over(Math::Whole(count)).negated().times(sum.grouped())
+                }
+                Loss::BinaryCrossEntropy | Loss::CrossEntropy => sum.grouped().negated(),
             }
         };
         let any = Any("k");

@@ -2,6 +2,7 @@
 
 use super::nodes::Node;
 use crate::engine::layer::LayerForward;
+use crate::engine::layer::normalization::Statistics;
 use crate::render::math::{Sub, Symbol};
 
 /// The names of one network's quantities. Units are counted from 1 in names, and from 0 here.
@@ -70,6 +71,14 @@ impl Names {
     /// A quantity of a unit that the tutorial has no letter for.
     pub fn quantity(&self, letter: &'static str, node: usize, unit: &Index) -> Symbol {
         self.layered(letter, node, unit.text())
+    }
+
+    /// A mean or a variance: one of each unit over the batch, or one of all units of an example.
+    pub fn statistic(&self, letter: &'static str, node: usize, unit: &Index, statistics: Option<Statistics>) -> Symbol {
+        match statistics {
+            Some(_) => self.quantity(letter, node, unit),
+            None => Symbol { layer: self.labels[node].clone(), ..Symbol::of(letter) },
+        }
     }
 
     /// w, from a unit below to one of the node.
