@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 CARGO_DENY_VERSION := 0.20.2
 
-.PHONY: help run test lint test-rust test-python test-container soak soak-crashes soak-simulation soak-contract bench bench-kernels golden golden-log clean
+.PHONY: help run test lint supply-chain test-rust test-python test-container soak soak-crashes soak-simulation soak-contract bench bench-kernels golden golden-log clean
 
 help:
 	@echo 'make run             build and serve on 127.0.0.1:8080'
@@ -11,6 +11,7 @@ help:
 	@echo 'make test-rust       formatting, lints and the Rust tests'
 	@echo 'make test-python     the re-checker, the fixtures and the API contract, over HTTP'
 	@echo 'make test-container  build the image, run it, and a cluster of three (needs a Docker engine)'
+	@echo 'make supply-chain    look again at licences and sources, after Cargo.lock or deny.toml has changed'
 	@echo 'make soak            the tests that get better with time: kills, power cuts, simulations (hours; parts: soak-crashes, soak-simulation, soak-contract)'
 	@echo 'make bench           measure against hand-written axum, FastAPI, PyTorch, JAX, NumPy, OpenBLAS (half an hour)'
 	@echo 'make bench-kernels   criterion benches of the matrix products and functions'
@@ -24,10 +25,16 @@ test: lint test-rust test-python
 	@echo
 	@echo 'All tests passed. Next: make run, or make test-container.'
 
-lint: .tools/packages .tools/cargo-deny
+lint: .tools/packages
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- --deny warnings
+	sha256sum --check --status tests/supply-chain.sha256 || $(MAKE) supply-chain
+
+# What may be built in, and under which terms: it hangs on these two files alone, so it is looked at where one has changed.
+supply-chain: .tools/cargo-deny
 	.tools/cargo-deny --log-level error check bans licenses sources
+	sha256sum Cargo.lock deny.toml > tests/supply-chain.sha256
+	@echo 'Commit tests/supply-chain.sha256 with what has changed.'
 
 test-rust: .tools/packages
 	cargo test --locked
@@ -45,7 +52,7 @@ SOAK := $(PYTHON) -m pytest -v -p no:cacheprovider -n auto --dist worksteal
 soak-crashes: .venv/ready
 	cargo build --release --locked
 	CHAINRULE_BINARY=target/release/chainrule KILL_ROUNDS=400 TRAIN_KILL_ROUNDS=40 POWER_CUT_ROUNDS=100000 \
-	  KILL_POINT_ROUNDS=4 FAILING_DISK_ROUNDS=0 DAMAGE_ROUNDS=2000 $(SOAK) tests/python/test_kill.py \
+	  KILL_POINT_ROUNDS=4 KILL_POINT_EVERY=1 FAILING_DISK_ROUNDS=0 DAMAGE_ROUNDS=2000 $(SOAK) tests/python/test_kill.py \
 	  tests/python/test_power_cut.py tests/python/test_kill_points.py tests/python/test_failing_disk.py \
 	  tests/python/test_damage.py tests/python/test_train_crash.py
 
@@ -54,8 +61,8 @@ soak-simulation: .tools/packages
 
 soak-contract: .venv/ready
 	cargo build --release --locked
-	CHAINRULE_BINARY=target/release/chainrule GRADE_CASES=100 CONTRACT_EXAMPLES=300 $(SOAK) tests/python/test_grade.py \
-	  tests/python/test_contract.py
+	CHAINRULE_BINARY=target/release/chainrule GRADE_CASES=100 CONTRACT_EXAMPLES=300 FLIPS_EVERY=1 $(SOAK) tests/python/test_grade.py \
+	  tests/python/test_contract.py tests/python/test_recheck_flips.py
 
 # Peers that cannot be installed are skipped with a word; BENCH="wire sqlite" measures these alone.
 bench: .tools/packages

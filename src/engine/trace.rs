@@ -138,7 +138,7 @@ pub struct StatisticUpdate {
 }
 
 impl LayerUpdate {
-    fn walk(&self, walker: &mut Walker) {
+    fn walk<'t>(&'t self, walker: &mut Walker<'_, 't>) {
         if !self.parameters.is_empty() {
             walker.named("parameters", &self.parameters, TensorUpdate::walk);
         }
@@ -160,7 +160,7 @@ impl LayerUpdate {
 
 impl Trace {
     /// Yields every quantity with its place, in the order of computation.
-    pub fn walk(&self, visit: &mut dyn FnMut(&Place, Values<'_>)) {
+    pub fn walk<'t>(&'t self, visit: &mut dyn FnMut(&Place, Values<'t>)) {
         let mut walker = Walker { place: Place::default(), visit };
         walker.within("forward", |walker| {
             walker.matrix("inputs", &self.forward.inputs);
@@ -208,7 +208,13 @@ pub enum Values<'a> {
 impl Values<'_> {
     /// The index of the first number that is infinite or not a number, and that number.
     pub fn first_non_finite(&self) -> Option<(Vec<usize>, f64)> {
-        let first = |values: &[f64]| values.iter().position(|value| !value.is_finite()).map(|at| (at, values[at]));
+        let first = |values: &[f64]| {
+            // All at once first: without a way out on the way, the loop is made of vector instructions.
+            if values.iter().fold(true, |fine, value| fine & value.is_finite()) {
+                return None;
+            }
+            values.iter().position(|value| !value.is_finite()).map(|at| (at, values[at]))
+        };
         match self {
             Self::Scalar(value) => first(&[*value]).map(|(_, value)| (vec![], value)),
             Self::Vector(values) => first(values).map(|(at, value)| (vec![at], value)),
@@ -286,12 +292,12 @@ impl fmt::Display for Place {
 }
 
 /// Walks through a trace and knows where it is.
-pub struct Walker<'v> {
+pub struct Walker<'v, 't> {
     place: Place,
-    visit: &'v mut dyn FnMut(&Place, Values<'_>),
+    visit: &'v mut dyn FnMut(&Place, Values<'t>),
 }
 
-impl Walker<'_> {
+impl<'t> Walker<'_, 't> {
     pub(super) fn within(&mut self, name: &'static str, inside: impl FnOnce(&mut Self)) {
         self.at(Segment::Name(name), inside);
     }
@@ -302,11 +308,11 @@ impl Walker<'_> {
         self.place.0.pop();
     }
 
-    fn quantity(&mut self, name: &'static str, values: Values<'_>) {
+    fn quantity(&mut self, name: &'static str, values: Values<'t>) {
         self.within(name, |walker| (walker.visit)(&walker.place, values));
     }
 
-    pub(super) fn each<T>(&mut self, name: &'static str, items: &[T], mut inside: impl FnMut(&T, &mut Self)) {
+    pub(super) fn each<T>(&mut self, name: &'static str, items: &'t [T], mut inside: impl FnMut(&'t T, &mut Self)) {
         self.within(name, |walker| {
             for (index, item) in items.iter().enumerate() {
                 walker.at(Segment::Index(index), |walker| inside(item, walker));
@@ -318,8 +324,8 @@ impl Walker<'_> {
     pub(super) fn named<T, N: WireName>(
         &mut self,
         name: &'static str,
-        named: &Named<T, N>,
-        inside: impl Fn(&T, &mut Self),
+        named: &'t Named<T, N>,
+        inside: impl Fn(&'t T, &mut Self),
     ) {
         self.within(name, |walker| {
             for (parameter, value) in named.iter() {
@@ -334,22 +340,22 @@ impl Walker<'_> {
     }
 
     /// `[examples]` or `[out]`
-    pub(super) fn vector(&mut self, name: &'static str, values: &[f64]) {
+    pub(super) fn vector(&mut self, name: &'static str, values: &'t [f64]) {
         self.quantity(name, Values::Vector(values));
     }
 
     /// `[examples][units]` or `[in][out]`
-    pub(super) fn matrix(&mut self, name: &'static str, matrix: &Matrix) {
+    pub(super) fn matrix(&mut self, name: &'static str, matrix: &'t Matrix) {
         self.quantity(name, Values::Matrix(matrix));
     }
 
     /// A parameter or what belongs to it.
-    pub(super) fn tensor(&mut self, name: &'static str, tensor: &Tensor) {
+    pub(super) fn tensor(&mut self, name: &'static str, tensor: &'t Tensor) {
         self.within(name, |walker| walker.tensor_here(tensor));
     }
 
     /// A parameter at the place where the walker already is.
-    pub(super) fn tensor_here(&mut self, tensor: &Tensor) {
+    pub(super) fn tensor_here(&mut self, tensor: &'t Tensor) {
         let values = match tensor {
             Tensor::Vector(values) => Values::Vector(values),
             Tensor::Matrix(matrix) => Values::Matrix(matrix),

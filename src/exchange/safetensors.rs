@@ -1,19 +1,21 @@
 //! A trace as safetensors: each quantity a tensor of doubles, named by its JSON pointer, and what stands above the trace as
 //! the file's metadata, in one entry, since the order of several is left to chance. `safetensors.numpy.load` reads it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use safetensors::tensor::{Dtype, SafeTensorError, View};
+use zerocopy::IntoBytes;
 
 use crate::engine::trace::{Trace, Values};
 
-/// A quantity: its shape and its numbers, the last index moving fastest, each of eight bytes, the lowest first.
-struct Quantity {
+/// A quantity: its shape and its numbers, the last index moving fastest.
+struct Quantity<'t> {
     shape: Vec<usize>,
-    bytes: Vec<u8>,
+    numbers: Cow<'t, [f64]>,
 }
 
-impl View for Quantity {
+impl View for Quantity<'_> {
     fn dtype(&self) -> Dtype {
         Dtype::F64
     }
@@ -22,12 +24,16 @@ impl View for Quantity {
         &self.shape
     }
 
-    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
-        (&self.bytes).into()
+    /// Of each number eight bytes, the lowest first: as it lies on all but the rarest machines.
+    fn data(&self) -> Cow<'_, [u8]> {
+        if cfg!(target_endian = "little") {
+            return self.numbers.as_bytes().into();
+        }
+        self.numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>().into()
     }
 
     fn data_len(&self) -> usize {
-        self.bytes.len()
+        size_of_val(&*self.numbers)
     }
 }
 
@@ -39,15 +45,11 @@ pub fn write(trace: &Trace, about: String) -> Result<Vec<u8>, SafeTensorError> {
     let mut quantities = vec![];
     trace.walk(&mut |place, values| {
         let (shape, numbers) = match values {
-            Values::Scalar(value) => (vec![], &[value][..]),
-            Values::Vector(values) => (vec![values.len()], values),
-            Values::Matrix(matrix) => (vec![matrix.rows(), matrix.columns()], matrix.values()),
+            Values::Scalar(value) => (vec![], vec![value].into()),
+            Values::Vector(values) => (vec![values.len()], values.into()),
+            Values::Matrix(matrix) => (vec![matrix.rows(), matrix.columns()], matrix.values().into()),
         };
-        let mut bytes = Vec::with_capacity(size_of_val(numbers));
-        for number in numbers {
-            bytes.extend_from_slice(&number.to_le_bytes());
-        }
-        quantities.push((place.to_string(), Quantity { shape, bytes }));
+        quantities.push((place.to_string(), Quantity { shape, numbers }));
     });
     safetensors::serialize(quantities, Some(HashMap::from([(ABOUT.to_owned(), about)])))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Runs long work, at most one piece of each kind a core at a time; further pieces wait their turn. The two kinds do
 /// not wait for each other: reading a session stays quick while others compute.
@@ -79,21 +79,29 @@ impl Compute {
         if length == Length::Short {
             return work();
         }
-        self.moved[kind as usize].fetch_add(1, Ordering::Relaxed);
-        // The semaphore is never closed; without a permit the work would merely have more company.
-        let permit = Arc::clone(self.semaphore(kind)).acquire_owned().await.ok();
-        let work = move || {
-            let result = work();
-            drop(permit);
-            result
-        };
-        match spawn_blocking(work).await {
+        match self.start(kind, work).await.await {
             Ok(result) => result,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
                 Err(error) => panic!("a computation was cancelled while the server stops: {error}"),
             },
         }
+    }
+
+    /// Begins long work when its turn has come, and does not wait for its end.
+    pub async fn begin(&self, kind: Work, work: impl FnOnce() + Send + 'static) {
+        drop(self.start(kind, work).await);
+    }
+
+    async fn start<T: Send + 'static>(&self, kind: Work, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+        self.moved[kind as usize].fetch_add(1, Ordering::Relaxed);
+        // The semaphore is never closed; without a permit the work would merely have more company.
+        let permit = Arc::clone(self.semaphore(kind)).acquire_owned().await.ok();
+        spawn_blocking(move || {
+            let result = work();
+            drop(permit);
+            result
+        })
     }
 
     fn semaphore(&self, kind: Work) -> &Arc<Semaphore> {

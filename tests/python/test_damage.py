@@ -25,7 +25,7 @@ import pytest
 from crash import LISTING, STORE, WORKERS, Answer, Connection, NotStarted, Request, Script, Server, folder, tags_of, writing
 from power_cuts import write
 
-ROUNDS = int(os.environ.get("DAMAGE_ROUNDS", "200"))
+ROUNDS = int(os.environ.get("DAMAGE_ROUNDS", "100"))
 SEED = int(os.environ.get("DAMAGE_SEED", "1"))
 WAL = f"{STORE}-wal"
 PAGE = 4096

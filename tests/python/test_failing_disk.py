@@ -25,7 +25,7 @@ from crash import (
 )
 from power_cuts import Disk, Event, events, recording, verdict, write
 
-ROUNDS = int(os.environ.get("FAILING_DISK_ROUNDS", "30"))
+ROUNDS = int(os.environ.get("FAILING_DISK_ROUNDS", "10"))
 PATIENCE_SECONDS = 30
 CUTS = 20
 CODES = {"store_full": 507, "store_unavailable": 503}

@@ -5,10 +5,12 @@ the script runs through. The server is started again: all that was answered is t
 was not answered was made whole or not at all; sent again, and gone on from there, everything is answered as in a run
 that nobody disturbed.
 
-KILL_POINT_ROUNDS sets how often the script goes through its requests: once makes some 350 points.
+KILL_POINT_ROUNDS sets how often the script goes through its requests: once makes some 350 points. KILL_POINT_EVERY takes
+one point of so many, which ones is drawn; `make soak` takes all.
 """
 
 import os
+import random
 import signal
 import sqlite3
 from collections import Counter
@@ -20,6 +22,7 @@ import pytest
 from crash import STORE, WORKERS, NotStarted, Script, Server, Unanswered, calls_of, check, folder, injecting, whole_run
 
 ROUNDS = int(os.environ.get("KILL_POINT_ROUNDS", "1"))
+EVERY = int(os.environ.get("KILL_POINT_EVERY", "3"))
 CALLS = ["pwrite64", "fsync", "ftruncate", "unlink", "writev"]
 
 
@@ -67,6 +70,7 @@ def at(call: str, number: int, right: Script) -> tuple[int, int] | None:
 
 def test_nothing_answered_is_lost_at_any_point(right: Script) -> None:
     points = [(call, number) for call, count in calls_of(right, CALLS).items() for number in range(1, count + 1)]
+    points = points[random.randrange(EVERY) :: EVERY]
     with ThreadPoolExecutor(WORKERS) as pool:
         outcomes = list(pool.map(lambda point: at(*point, right), points))
     kills = [outcome for outcome in outcomes if outcome]
@@ -75,7 +79,9 @@ def test_nothing_answered_is_lost_at_any_point(right: Script) -> None:
     print(dict(Counter(call for (call, _), outcome in zip(points, outcomes, strict=True) if outcome)))
     # How many calls a thread makes differs a little from run to run.
     assert len(kills) > 0.9 * len(points)
-    assert {answered for answered, _ in kills} == set(range(len(right.requests) + 1))
+    # Of the requests, each has several points.
+    assert len({answered for answered, _ in kills}) > 0.7 * len(right.requests)
+    assert EVERY > 1 or {answered for answered, _ in kills} == set(range(len(right.requests) + 1))
     assert unanswered
 
 

@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from networks import random_case
-from test_solution import WORKED, floats, rounded
+from formulas import floats, rounded
+from test_solution import WORKED
 
 SVG = "{http://www.w3.org/2000/svg}"
 RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")

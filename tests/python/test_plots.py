@@ -6,7 +6,8 @@ import math
 import pytest
 
 from test_pictures import NEGATIVE, SVG, ask, body_of, check, read
-from test_solution import VALUES, WORKED, phi, sigma
+from formulas import VALUES, phi, sigma
+from test_solution import WORKED
 
 CURVES = {
     "linear": lambda a: a,

@@ -23,7 +23,7 @@ import pytest
 from crash import STORE, WORKERS, Script, Server, check, folder, writing
 from power_cuts import QUICK, Disk, Event, events, recording, verdict, write
 
-ROUNDS = int(os.environ.get("POWER_CUT_ROUNDS", "5000"))
+ROUNDS = int(os.environ.get("POWER_CUT_ROUNDS", "2000"))
 SEED = int(os.environ.get("POWER_CUT_SEED", "1"))
 CLIENTS = 4
 # How far each client's script comes before the server is ended, and how. The second part is long enough for a

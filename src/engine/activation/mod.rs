@@ -173,7 +173,7 @@ impl Activated {
         blamed
     }
 
-    pub(super) fn walk(&self, walker: &mut Walker) {
+    pub(super) fn walk<'t>(&'t self, walker: &mut Walker<'_, 't>) {
         match self {
             Self::Alone { outputs, derivatives } => {
                 walker.matrix("outputs", outputs);

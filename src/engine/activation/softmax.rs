@@ -34,7 +34,7 @@ pub struct SoftmaxForward {
 }
 
 impl SoftmaxForward {
-    pub(super) fn walk(&self, walker: &mut Walker) {
+    pub(super) fn walk<'t>(&'t self, walker: &mut Walker<'_, 't>) {
         walker.vector("maxima", &self.maxima);
         walker.matrix("exponentials", &self.exponentials);
         walker.vector("sums", &self.sums);

@@ -55,7 +55,7 @@ pub struct Described {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the text of an error is its documentation")]
 pub enum DatasetError {
-    #[error("{inputs} input rows need {inputs} target rows, not {targets}")]
+    #[error("each input row needs its target row; there are {inputs} of inputs and {targets} of targets")]
     Rows { inputs: usize, targets: usize },
     #[error("a dataset has at most {limit} rows, and this one has {count}")]
     TooManyRows { count: usize, limit: usize },

@@ -106,7 +106,7 @@ impl ActivationForward {
         }
     }
 
-    pub(super) fn walk(&self, walker: &mut Walker) {
+    pub(super) fn walk<'t>(&'t self, walker: &mut Walker<'_, 't>) {
         self.activated.walk(walker);
     }
 
@@ -135,7 +135,7 @@ impl ActivationForward {
 }
 
 impl ActivationBackward {
-    pub(super) fn walk(&self, walker: &mut Walker) {
+    pub(super) fn walk<'t>(&'t self, walker: &mut Walker<'_, 't>) {
         if let Some(sums) = &self.weighted_errors {
             walker.vector("weighted_errors", sums);
         }

@@ -162,7 +162,7 @@ impl DenseForward {
         (backward, passed)
     }
 
-    pub(super) fn walk(&self, walker: &mut Walker) {
+    pub(super) fn walk<'t>(&'t self, walker: &mut Walker<'_, 't>) {
         walker.named("parameters", &self.parameters, |tensor, walker| walker.tensor_here(tensor));
         walker.matrix("pre_activations", &self.pre_activations);
         self.activated.walk(walker);
@@ -222,7 +222,7 @@ impl DenseForward {
 }
 
 impl DenseBackward {
-    pub(super) fn walk(&self, walker: &mut Walker) {
+    pub(super) fn walk<'t>(&'t self, walker: &mut Walker<'_, 't>) {
         if let Some(sums) = &self.weighted_errors {
             walker.vector("weighted_errors", sums);
         }

@@ -113,7 +113,7 @@ impl DropoutForward {
         DropoutBackward { name: self.name.clone(), kind: self.kind, errors, deltas }
     }
 
-    pub(super) fn walk(&self, walker: &mut Walker) {
+    pub(super) fn walk<'t>(&'t self, walker: &mut Walker<'_, 't>) {
         if let Some(mask) = &self.mask {
             walker.matrix("mask", mask);
         }
@@ -136,7 +136,7 @@ impl DropoutForward {
 }
 
 impl DropoutBackward {
-    pub(super) fn walk(&self, walker: &mut Walker) {
+    pub(super) fn walk<'t>(&'t self, walker: &mut Walker<'_, 't>) {
         walker.matrix("deltas", &self.deltas);
     }
 }

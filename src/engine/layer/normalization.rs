@@ -271,7 +271,7 @@ impl NormForward {
         NormBackward { name, kind, errors, normalized_errors, mean_error, mean_product, deltas, gradients }
     }
 
-    pub(super) fn walk(&self, walker: &mut Walker) {
+    pub(super) fn walk<'t>(&'t self, walker: &mut Walker<'_, 't>) {
         walker.named("parameters", &self.parameters, |tensor, walker| walker.tensor_here(tensor));
         walker.vector("mean", &self.mean);
         walker.vector("variance", &self.variance);
@@ -354,7 +354,7 @@ impl NormForward {
 }
 
 impl NormBackward {
-    pub(super) fn walk(&self, walker: &mut Walker) {
+    pub(super) fn walk<'t>(&'t self, walker: &mut Walker<'_, 't>) {
         walker.matrix("normalized_errors", &self.normalized_errors);
         for (name, means) in [("mean_error", &self.mean_error), ("mean_product", &self.mean_product)] {
             if let Some(means) = means {

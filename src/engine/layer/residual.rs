@@ -167,7 +167,7 @@ impl ResidualForward {
         ResidualBackward { name, kind, errors, layers, gradients, branch_errors, shortcut_errors, deltas }
     }
 
-    pub(super) fn walk(&self, walker: &mut Walker) {
+    pub(super) fn walk<'t>(&'t self, walker: &mut Walker<'_, 't>) {
         if let Some(parameters) = &self.parameters {
             walker.named("parameters", parameters, |tensor, walker| walker.tensor_here(tensor));
         }
@@ -225,7 +225,7 @@ impl ResidualForward {
 }
 
 impl ResidualBackward {
-    pub(super) fn walk(&self, walker: &mut Walker) {
+    pub(super) fn walk<'t>(&'t self, walker: &mut Walker<'_, 't>) {
         walker.each("layers", &self.layers, LayerBackward::walk);
         if let Some(gradients) = &self.gradients {
             walker.named("gradients", gradients, |tensor, walker| walker.tensor_here(tensor));

@@ -164,7 +164,7 @@ impl LayerForward {
         }
     }
 
-    pub(in crate::engine) fn walk(&self, walker: &mut Walker) {
+    pub(in crate::engine) fn walk<'t>(&'t self, walker: &mut Walker<'_, 't>) {
         each_kind!(LayerForward, self, layer => layer.walk(walker));
     }
 }
@@ -215,7 +215,7 @@ impl LayerBackward {
         }
     }
 
-    pub(in crate::engine) fn walk(&self, walker: &mut Walker) {
+    pub(in crate::engine) fn walk<'t>(&'t self, walker: &mut Walker<'_, 't>) {
         walker.matrix("errors", self.errors());
         each_kind!(LayerBackward, self, layer => layer.walk(walker));
     }

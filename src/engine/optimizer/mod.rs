@@ -169,7 +169,7 @@ impl Tap<'_> {
 }
 
 impl TensorUpdate {
-    pub(super) fn walk(&self, walker: &mut Walker) {
+    pub(super) fn walk<'t>(&'t self, walker: &mut Walker<'_, 't>) {
         for (name, tensor) in [("clipped", &self.clipped), ("decayed", &self.decayed)] {
             if let Some(tensor) = tensor {
                 walker.tensor(name, tensor);

@@ -1,15 +1,15 @@
 // How much of the gradient reaches each layer: bars on a logarithmic scale, from the inputs to the output.
 
-import { replace, s } from "./element.js";
+import { h, replace, s } from "./element.js";
 import { show } from "./numbers.js";
 
 const [HEIGHT, LEFT, BOTTOM] = [150, 48, 22];
 
-/** Draws norms `[{ name, value }]` into `box`, the layer next to the inputs on the left. */
-export function drawFlow(box, norms) {
+/** Draws norms `[{ name, value }]` into `box`, the layer next to the inputs on the left; without them says when there are some. */
+export function drawFlow(box, norms, isLearned) {
   const seen = norms.filter(({ value }) => value > 0);
   if (!seen.length) {
-    replace(box);
+    replace(box, isLearned && !norms.length && h("p", { class: "muted" }, "It is told with the next step."));
     return;
   }
   const logs = seen.map(({ value }) => Math.log10(value));

@@ -98,12 +98,21 @@ function ofSoftmax(naming, { outputs: [outputs] }, { errors: [errors], deltas: [
     `${show(outputs[j])}·(${show(errors[j])} − (${all}))`, show(deltas[j])];
 }
 
+/** Of each other loss, its error by y, ŷ (in a sum and in a product) and how many outputs there are. */
+const ERRORS = {
+  mean_squared_error: (y, p, q, count) => `2·(${y} − ${q})${count > 1 ? `/${count}` : ""}`,
+  binary_cross_entropy: (y, p, q, count) => `(${y} − ${q})/(${count > 1 ? `${count}·` : ""}${q}·(1 − ${q}))`,
+  cross_entropy: (y, p) => `${y}/${p}`,
+};
+
 function outputError(naming, trace, layer, j, error) {
   const [y, output] = [trace.loss.targets[0][j], trace.forward.outputs[0][j]];
   const squared = trace.loss.kind === "half_squared_error";
   const name = `error of ${naming.output(layer, j)}`;
   if (squared) return [name, `${naming.target(j)} − ${naming.output(layer, j)}`, `${show(y)} − ${bracket(output)}`, show(error)];
-  return [name, `−∂E/∂${naming.output(layer, j)}`, null, show(error)];
+  const count = trace.loss.targets[0].length;
+  const write = ERRORS[trace.loss.kind];
+  return [name, write(naming.target(j), naming.output(layer, j), naming.output(layer, j), count), write(show(y), show(output), bracket(output), count), show(error)];
 }
 
 function passedDown(naming, above, layer, j, error) {
@@ -127,7 +136,7 @@ function update({ naming, inputs, trace }, parts) {
       return [`Δ${naming.weight(layer, i, j)}`, symbols, numbers, show(change)];
     }));
     const biases = (update.bias?.change ?? []).slice(0, UNITS).map((change, j) =>
-      [`Δ${naming.bias(layer, j)}`, plain ? `η·${naming.delta(layer, j)}` : kind,
+      [`Δ${naming.bias(layer, j)}`, plain ? `η·${naming.delta(layer, j)}` : `${kind}(∂E/∂${naming.bias(layer, j)})`,
         plain && backward.deltas ? `${show(rate)}·${bracket(backward.deltas[0][j])}` : null, show(change)]);
     return { title: `What ${forward.name} learns`, lines: [...lines, ...biases] };
   });

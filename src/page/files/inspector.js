@@ -4,6 +4,8 @@ import { look } from "./api.js";
 import { h, replace } from "./element.js";
 import { namedFactors } from "./factors.js";
 import { RULES, short, watched } from "./fields.js";
+import { fits } from "./layout.js";
+import { keyOf } from "./network.js";
 import { exact, percent, show } from "./numbers.js";
 import { after } from "./trace.js";
 
@@ -21,7 +23,7 @@ export async function inspect(session, body, weight, ask) {
 /** Draws into `box` what is known of the weight. */
 export function drawInspector(box, { state, weight, found, refusal, remark }, on) {
   if (!weight) {
-    replace(box, h("p", { class: "muted" },
+    replace(box, choice(state, weight, on), h("p", { class: "muted" },
       "Choose a weight on the picture: the chain rule takes its gradient apart here, factor by factor."));
     return;
   }
@@ -31,12 +33,13 @@ export function drawInspector(box, { state, weight, found, refusal, remark }, on
   const { parameters } = (state.stage === "update" ? after(state.trace) : state.layers)[gap];
   const value = isBias ? parameters.bias[index[0]] : parameters.weights[index[0]][index[1]];
   replace(box,
+    choice(state, weight, on),
     h("div", { class: "inspector-head" },
       h("h3", {}, name, h("span", { class: "muted" }, ` ${where(state, weight)}`)),
       setting(weight, name, value, (number) => on.setWeight(weight, number))),
     remark && h("p", { class: "muted" }, remark),
     refusal && h("p", { class: "refusal", role: "alert" }, refusal),
-    found && h("div", { class: "inspector-body" }, chainOf(found.chain, name, (factors) => namedFactors(factors, state, weight)), blameOf(found, state, weight)));
+    found && h("div", { class: "inspector-body" }, chainOf(found.chain, name, state.optimizer, (factors) => namedFactors(factors, state, weight)), blameOf(found, state, weight)));
 }
 
 function where({ naming }, { gap, parameter, index }) {
@@ -52,7 +55,7 @@ function setting({ gap, parameter, index }, name, value, set) {
   return h("div", { class: "field" }, h("label", { class: "inline", for: "weight-value" }, `Set ${name} to `, input), message);
 }
 
-function chainOf({ gradient, paths }, name, named) {
+function chainOf({ gradient, paths }, name, optimizer, named) {
   const ways = paths.heaviest.map((path) => ({ ...path, ...named(path.factors) }));
   const [heaviest] = ways;
   const rows = heaviest.factors.map((factor) => h("tr", {},
@@ -69,7 +72,34 @@ function chainOf({ gradient, paths }, name, named) {
     many && h("p", {}, "Paths, heaviest first: ", ways.map(({ value, through }) => `${show(value)} through ${through}`).join("; "), ". All add up to ",
       h("b", {}, show(paths.sum)), "."),
     h("p", { class: "sum" }, `∂E/∂${name} = `, h("b", { class: gradient > 0 ? "down" : "up" }, show(gradient)),
-      h("span", { class: "muted" }, gradient > 0 ? "  – the error grows with it, so it is made smaller" : "  – the error shrinks as it grows, so it is made larger")));
+      h("span", { class: "muted" }, `  – ${meaning(gradient, optimizer)}`)));
+}
+
+/** What a gradient's sign says. Where more than the gradient moves a weight, it does not say which way. */
+function meaning(gradient, { kind, momentum, weight_decay: decay }) {
+  if (gradient === 0) return "the error does not change with it";
+  const isPlain = kind === "sgd" && !momentum && !decay;
+  const rule = kind === "sgd" ? "momentum and decay" : kind;
+  if (gradient > 0) return `the error grows with it${isPlain ? ", so it is made smaller" : `; ${rule} has a say in which way it goes`}`;
+  return `the error shrinks as it grows${isPlain ? ", so it is made larger" : `; ${rule} has a say in which way it goes`}`;
+}
+
+/** A list of all weights, where there is no room for them on the picture to be pressed on. */
+function choice(state, weight, on) {
+  if (fits(state.sizes)) return null;
+  const chosen = weight && keyOf(weight);
+  const weights = new Map();
+  const groups = state.layers.map(({ name, parameters }, gap) => {
+    const options = parameters.weights.flatMap((row, i) => row.map((value, j) => {
+      const one = { gap, parameter: "weights", index: [i, j] };
+      weights.set(keyOf(one), one);
+      return h("option", { value: keyOf(one), selected: keyOf(one) === chosen }, `${state.naming.weight(gap, i, j)} = ${show(value)}`);
+    }));
+    return h("optgroup", { label: name }, options);
+  });
+  const none = h("option", { value: "", selected: !weights.has(chosen) }, "none");
+  return h("label", { class: "inline" }, "Weight ", h("select", { "data-key": "weight-choice",
+    onchange: (event) => weights.has(event.target.value) && on.select(weights.get(event.target.value)) }, none, groups));
 }
 
 function blameOf({ blame }, { naming, layers }, { gap, index }) {

@@ -16,13 +16,14 @@ export function drawLearning({ run, line, latest, norms, verdict, data, isChange
   byId("play-back").disabled = Boolean(run) || !learned;
   replace(byId("play-loss"), learned
     ? [`after ${learned === 1 ? "one step" : `${learned} steps`}: loss `, h("b", {}, show(points.at(-1)?.loss)), " on the rows of the last step",
-      right(latest?.accuracy), isChanged ? ", before the data were changed." : ". ", !isChanged && latest && h("span", { class: "whole" }, overAll(latest.whole))]
+      right(latest?.accuracy), isChanged ? ", before the data were changed." : ". ", !isChanged && h("span", { class: "whole" }, latest ? overAll(latest.whole) : "Over all rows: told with the next step.")]
     : "not trained yet");
   const of = (field) => points.map((point) => [point.at, point[field]]).filter(([, value]) => value != null);
-  const notes = ["Loss of each step, on its own rows.", of("testLoss").length > 0 && "Dashed: on unseen data.", history && leftOut(history)];
+  const drawn = of("loss").length;
+  const notes = [drawn < learned ? `Loss of ${drawn} of these steps, each on its own rows.` : "Loss of each step, on its own rows.", of("testLoss").length > 0 && "Dashed: on unseen data.", history && leftOut(history)];
   drawCurve(byId("play-curve"), [{ name: "train", points: of("loss") }, { name: "test", points: of("testLoss") }],
     { label: "Loss of each step", note: notes.filter(Boolean).join(" ") });
-  drawFlow(byId("play-flow"), norms);
+  drawFlow(byId("play-flow"), norms, learned > 0);
   replace(byId("play-verdict"), verdict && (verdict.refusal ? `The depth insight gives no answer: ${shortened(verdict.refusal)}.`
     : ["The depth insight says ", h("b", {}, verdict.verdict ?? "nothing"), `: ${shortened(verdict.because)}.`]));
 }

@@ -200,6 +200,9 @@ function drawBias({ plan, state, on, overlay, seen, parts }, gap, j, x, y) {
   overlay.append(chip({ weight, key, name, value, change: update?.change[j], place, kind: "bias", whose: `the bias of ${state.naming.output(gap, j)}`, state, on, plan }));
 }
 
+/** How wide a letter of the loss is, at the most. */
+const LETTER = 10;
+
 function drawTargets({ plan, seen, parts, state, on, picture, overlay }) {
   const last = plan.units.at(-1);
   plan.targets.forEach(({ x, y }, k) => {
@@ -222,9 +225,11 @@ function drawTargets({ plan, seen, parts, state, on, picture, overlay }) {
   });
   if (seen >= SEEN.error && state.trace?.loss) {
     const lowest = plan.targets.at(-1);
+    const words = `E = ${show(state.trace.loss.value)}`;
+    const middle = Math.min(lowest.x, plan.width - EDGE - LETTER * words.length / 2);
     const place = plan.below
-      ? { x: plan.width - EDGE, y: lowest.y + plan.radius + 28, class: "loss end" } : { x: lowest.x, y: lowest.y + plan.radius + 24, class: "loss" };
-    picture.append(s("text", place, `E = ${show(state.trace.loss.value)}`));
+      ? { x: plan.width - EDGE, y: lowest.y + plan.radius + 28, class: "loss end" } : { x: middle, y: lowest.y + plan.radius + 24, class: "loss" };
+    picture.append(s("text", place, words));
   }
 }
 

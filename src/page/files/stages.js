@@ -48,9 +48,11 @@ function backward({ naming, trace, sizes }) {
 }
 
 function update({ trace }) {
-  const { kind, momentum } = trace.update.optimizer;
-  const how = kind === "sgd" && !momentum ? "in proportion to its part in it" : `by as much as the rule of ${kind} says`;
-  return [`Every weight moves a little, against the error and ${how}. The error was `, strong(show(trace.loss.value)),
+  const { kind, momentum, weight_decay: decay } = trace.update.optimizer;
+  const isPlain = kind === "sgd" && !momentum && !decay;
+  const moves = trace.update.layers.some(({ parameters }) => Object.values(parameters ?? {}).some(({ change }) => change.flat().some(Boolean)));
+  const how = isPlain ? "a little, against the error and in proportion to its part in it" : `by as much as the rule of ${kind} says`;
+  return [moves ? `Every weight moves ${how}. The error was ` : "No weight moves: nothing of the error reaches any of them. The error was ", strong(show(trace.loss.value)),
     " and is now ", strong(show(trace.update.loss_after)), "."];
 }
 

@@ -94,7 +94,7 @@ function headline({ layers }) {
 function cured(variants) {
   if (!variants.length) return h("p", { class: "muted" }, "Switch on a cure to hear what it makes of that.");
   const heard = variants.flatMap(({ name, layers }, at) => [
-    at === 0 ? "With " : at === variants.length - 1 ? ", and with " : ", with ", `${SHORT[name]} it changes by `, h("b", { class: "up" }, show(layers.at(-1).change_norm))]);
+    at === 0 ? "With " : at === variants.length - 1 ? ", and with " : ", with ", `${SHORT[name]} it changes by `, h("b", { class: "up" }, show(layers.at(-1).change_norm)), ` (and its last layer by ${show(layers[0].change_norm)})`]);
   return h("p", {}, heard, ".");
 }
 

@@ -80,7 +80,7 @@ function start({ network, optimizer, loss }, data, layers, history) {
   const sizes = sizesOf(network);
   const given = { inputs: data.inputs[0], targets: data.targets[0], learningRate: optimizer.learning_rate };
   state = {
-    sizes, naming: names(sizes.slice(1)), layers, loss, history, head: history.steps.at(-1)?.step ?? 0, past: null, now: null, trace: null,
+    sizes, naming: names(sizes.slice(1)), layers, loss, optimizer, history, head: history.steps.at(-1)?.step ?? 0, past: null, now: null, trace: null,
     stage: "ready", made: "ready", given, ...given, selected: null, editing: null,
   };
 }

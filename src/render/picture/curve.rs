@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::plot::Plot;
-use super::svg::{Set, Svg, shortened};
+use super::svg::{Set, Svg, shortened, width_of};
 use crate::engine::activation::Activation;
 use crate::engine::layer::{LayerForward, NamedLayer};
 use crate::engine::matrix::Matrix;
@@ -25,6 +25,9 @@ const LEAST: f64 = 4.0;
 const SIZE: (f64, f64) = (780.0, 430.0);
 /// The plot: its corner and its size.
 const PLOT: ((f64, f64), (f64, f64)) = ((70.0, 84.0), (430.0, 280.0));
+
+/// Where the numbers beside the plot begin.
+const BESIDE: f64 = PLOT.0.0 + PLOT.1.0 + 28.0;
 
 /// Why a layer has no curve.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -87,7 +90,9 @@ pub(super) fn draw(trace: &Trace, layer: &LayerName, digits: Digits, example: us
         "The activation {name} as a line and its slope as a dashed line, with a dot on each for the pre-activation of \
          each unit of layer {layer}."
     );
-    let mut svg = Svg::new(SIZE, &title, description);
+    let lines = found.iter().flat_map(|curve| curve.lines(digits, example)).flat_map(<[String; 2]>::into_iter);
+    let widest = lines.map(|line| width_of(&line)).fold(0.0, f64::max);
+    let mut svg = Svg::new((SIZE.0.max(BESIDE + widest), SIZE.1), &title, description);
     svg.text((16.0, 26.0), Set::Start, "head", &title);
     if let Some(curve) = found {
         curve.draw(&mut svg, digits, example);
@@ -96,6 +101,16 @@ pub(super) fn draw(trace: &Trace, layer: &LayerName, digits: Digits, example: us
 }
 
 impl Curve<'_> {
+    /// The numbers of the first units, two lines each.
+    fn lines(&self, digits: Digits, example: usize) -> Vec<[String; 2]> {
+        let line = |unit: usize| {
+            let of = |matrix: &Matrix| digits.write(matrix.at(example, unit)).text();
+            let above = format!("unit {}: a = {}", unit + 1, of(self.inputs));
+            [above, format!("f = {}, f′ = {}", of(self.outputs), of(self.slopes))]
+        };
+        (0..self.inputs.columns().min(LISTED)).map(line).collect()
+    }
+
     fn draw(&self, svg: &mut Svg, digits: Digits, example: usize) {
         let (rows, units) = (self.inputs.rows(), self.inputs.columns());
         let shown = self.inputs.values().len().min(POINTS);
@@ -124,7 +139,7 @@ impl Curve<'_> {
             svg.circle(plot.place((*a, *h)), radius, "dot");
             svg.circle(plot.place((*a, *slope)), radius, "ring");
         }
-        let left = PLOT.0.0 + PLOT.1.0 + 28.0;
+        let left = BESIDE;
         for (y, class, words) in [(84.0, "series d1 whole", "f"), (106.0, "series d0 dashes", "f′, the slope")] {
             svg.line((left, y - 4.0), (left + 34.0, y - 4.0), class, 2.0);
             svg.text((left + 44.0, y), Set::Start, "", words);
@@ -133,17 +148,10 @@ impl Curve<'_> {
             let which = format!("example {} of {rows}, the large dots", example + 1);
             svg.text((left, 132.0), Set::Start, "soft small", &which);
         }
-        let number = |value: f64| digits.write(value).text();
         let mut y = 152.0;
-        for unit in 0..units.min(LISTED) {
-            let of = |matrix: &Matrix| number(matrix.at(example, unit));
-            svg.text((left, y), Set::Start, "", &format!("unit {}: a = {}", unit + 1, of(self.inputs)));
-            svg.text(
-                (left, y + 16.0),
-                Set::Start,
-                "soft small",
-                &format!("f = {}, f′ = {}", of(self.outputs), of(self.slopes)),
-            );
+        for [above, below] in self.lines(digits, example) {
+            svg.text((left, y), Set::Start, "", &above);
+            svg.text((left, y + 16.0), Set::Start, "soft small", &below);
             y += 37.0;
         }
         if units > LISTED {

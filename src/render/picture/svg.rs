@@ -150,7 +150,10 @@ fn width_of_sign(sign: char) -> f64 {
     match sign {
         'm' | 'w' | '…' => 12.5,
         'f' | 'i' | 'j' | 'l' | 'r' | 't' => 5.0,
-        '0'..='9' | '−' | '_' => 7.4,
+        // As wide as in the wider ones of the usual fonts.
+        '−' => 10.9,
+        '0'..='9' => 8.3,
+        '_' => 7.4,
         'a'..='z' | 'A'..='Z' => 8.2,
         _ => 4.9,
     }

@@ -2,7 +2,7 @@
 //! large within its layer.
 
 use super::network::of;
-use super::svg::{Set, Svg, shortened, sign_of_area};
+use super::svg::{Set, Svg, shortened, sign_of_area, width_of};
 use crate::engine::layer::LayerForward;
 use crate::engine::matrix::Matrix;
 use crate::engine::trace::Trace;
@@ -16,9 +16,11 @@ const CELLS: usize = 48;
 const NUMBERED: usize = 6;
 /// Maps that are drawn, at the most: the lowest ones.
 const MAPS: usize = 12;
-/// The side of a cell without a number, and with one.
+/// The side of a cell without a number, and of one with a number at least.
 const SIDE: (f64, f64) = (7.0, 7.0);
 const SIDE_NUMBERED: (f64, f64) = (84.0, 34.0);
+/// The strip of colour beside a number
+const BESIDE: f64 = 11.0;
 const NARROWEST: f64 = 190.0;
 const MARGIN: (f64, f64) = (24.0, 96.0);
 
@@ -32,7 +34,7 @@ pub(super) fn draw(trace: &Trace, digits: Digits) -> String {
     let maps: Vec<(String, &Matrix)> = dense.collect();
     let size = |weights: &Matrix| {
         let (rows, columns) = (weights.rows().min(CELLS), weights.columns().min(CELLS));
-        let side = if is_numbered(weights) { SIDE_NUMBERED } else { SIDE };
+        let side = side(weights, digits);
         (side.0 * of(columns), side.1 * of(rows))
     };
     let drawn = &maps[..maps.len().min(MAPS)];
@@ -71,7 +73,7 @@ fn map(svg: &mut Svg, x: f64, name: &str, weights: &Matrix, digits: Digits) {
     svg.text((x, 68.0), Set::Start, "soft small", &format!("{rows} × {columns}{cut}"));
     let most = digits.write(largest).text();
     svg.text((x, 84.0), Set::Start, "soft small", &format!("largest |w| = {most}"));
-    let side = if is_numbered(weights) { SIDE_NUMBERED } else { SIDE };
+    let side = side(weights, digits);
     for row in 0..rows.min(CELLS) {
         for column in 0..columns.min(CELLS) {
             let weight = weights.at(row, column);
@@ -81,13 +83,23 @@ fn map(svg: &mut Svg, x: f64, name: &str, weights: &Matrix, digits: Digits) {
                 // A number is read on paper: its colour stands beside it.
                 svg.rect(place, side, "unit", 0.0);
                 svg.rect((place.0 + 1.0, place.1 + 1.0), (10.0, side.1 - 2.0), sign_of_area(weight), strength);
-                let middle = (place.0 + 47.0, place.1 + side.1 / 2.0 + 4.5);
+                let middle = (place.0 + f64::midpoint(BESIDE, side.0), place.1 + side.1 / 2.0 + 4.5);
                 svg.text(middle, Set::Middle, "", &digits.write(weight).text());
             } else {
                 svg.rect(place, side, sign_of_area(weight), strength);
             }
         }
     }
+}
+
+/// Of a cell: as wide as the widest number needs.
+fn side(weights: &Matrix, digits: Digits) -> (f64, f64) {
+    if !is_numbered(weights) {
+        return SIDE;
+    }
+    let widest = weights.values().iter().map(|&weight| width_of(&digits.write(weight).text()));
+    let (least, high) = SIDE_NUMBERED;
+    (widest.fold(least - BESIDE, |most, width| if width > most { width } else { most }) + BESIDE, high)
 }
 
 fn is_numbered(weights: &Matrix) -> bool {

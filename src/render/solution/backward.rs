@@ -315,6 +315,9 @@ impl Sheet<'_> {
         let (n, node) = (self.example, &self.nodes[at]);
         let (Some(mask), Some(errors), Some(deltas)) = (mask, node.errors(), node.deltas()) else { return };
         section.say(vec![text("What was dropped on the way up is not to blame:")]);
+        let any = Any("j");
+        let product = Math::from(self.names.error(at, &any)).times(self.names.quantity("m", at, &any));
+        section.rule(self.names.delta(at, &any), product);
         for unit in self.shown(node.units()) {
             let numbers = self.value(errors.at(n, unit)).grouped().times(self.value(mask.at(n, unit)));
             let equation = Equation::of(self.names.delta(at, &Unit(unit))).is(numbers);

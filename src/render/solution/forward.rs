@@ -79,6 +79,9 @@ impl Sheet<'_> {
             sum = sum.plus(names.bias(at, &j));
         }
         section.rule(names.pre_activation(at, &j), sum);
+        if bias.is_some() {
+            section.say(vec![math(names.bias(at, &j)), text(" is the unit's bias.")]);
+        }
         for unit in self.shown(node.units()) {
             let j = Unit(unit);
             let term = |i: usize| Math::from(names.output(node.below, &Unit(i))).times(names.weight(at, &Unit(i), &j));
@@ -129,10 +132,15 @@ impl Sheet<'_> {
             Activated::Softmax(softmax) => {
                 let exponential = |of: Math| Math::Function("exp", Box::new(of));
                 let top = exponential(name(&Any("j")).minus(Symbol::of("m")));
-                let all = exponential(name(&Any("k")).minus(Symbol::of("m")));
-                section.rule(names.output(below, &Any("j")), top.over(Math::Sum("k", Box::new(all))));
+                let all = |of: Math| exponential(of.minus(Symbol::of("m")));
+                let sum = || Math::Sum("k", Box::new(all(name(&Any("k")))));
+                section.rule(names.output(below, &Any("j")), top.over(sum()));
                 section.say(vec![math(Symbol::of("m")), text(" is the row's largest, so that nothing overflows:")]);
                 section.equation(Equation::of(Symbol::of("m")).comes_to(self.number(softmax.maxima[n])));
+                let put_in =
+                    |k: usize| exponential(self.value(a.at(n, k)).minus(self.value(softmax.maxima[n]).grouped()));
+                let sum = Equation::of(sum()).is(Math::sum_of(node.units(), put_in));
+                section.equation(sum.comes_to(self.number(softmax.sums[n])));
                 for unit in self.shown(node.units()) {
                     let inner = self.value(a.at(n, unit)).minus(self.value(softmax.maxima[n]).grouped());
                     let sum = self.value(softmax.sums[n]);
@@ -165,6 +173,7 @@ impl Sheet<'_> {
             names.output(Some(at), &any),
             quantity("γ", &any).times(quantity("n", &any)).plus(quantity("β", &any)),
         );
+        section.equation(Equation::of(Symbol::of("ε")).comes_to(self.number(layer.epsilon)));
         let (gamma, beta) = (&layer.parameters[ParameterName::Gamma], &layer.parameters[ParameterName::Beta]);
         // An example's own are those of all its units.
         let mut at_first = true;
@@ -224,7 +233,9 @@ impl Sheet<'_> {
             section.say(vec![text("In use nothing is dropped: the numbers go through as they are.")]);
             return;
         };
-        section.say(vec![text("Each number is multiplied by its mask, which is 0 where it is dropped.")]);
+        section.say(vec![text(
+            "Each number is multiplied by its mask m, which is 0 where it is dropped and 1/(1 − rate) elsewhere.",
+        )]);
         let product = Math::from(names.output(node.below, &Any("j"))).times(names.quantity("m", at, &Any("j")));
         section.rule(names.output(Some(at), &Any("j")), product);
         for unit in self.shown(node.units()) {
@@ -236,7 +247,7 @@ impl Sheet<'_> {
 
     fn residual_up(&self, at: usize, layer: &ResidualForward, section: &mut Section) {
         let (names, node, n) = (&self.names, &self.nodes[at], self.example);
-        section.say(vec![text("What the layers inside made and what went around them are added.")]);
+        section.say(vec![text("What the layers inside made, r, and what went around them, s, are added.")]);
         if layer.parameters.is_some() {
             section.say(vec![text("The way around is a product with weights, which gives it the branch's width.")]);
         }
