@@ -113,13 +113,23 @@ impl Drawn<'_> {
             Flow::Network => "lines: weights",
             Flow::Backward => "lines: blame received, from right to left",
         };
-        let words = format!("{which}{lines}, blue above zero, orange below");
+        let blocks = match self.drawing.flow {
+            Flow::Backward if self.blocks() > 0 => "; e: the error of what a block puts out",
+            _ => "",
+        };
+        let words = format!("{which}{lines}, blue above zero, orange below{blocks}");
         svg.text((16.0, height - 12.0), Set::Start, "soft small", &words);
         if let (Flow::Network, Some(loss)) = (self.drawing.flow, &trace.loss) {
             let loss = self.drawing.digits.write(loss.value).text();
             let of_the_batch = if rows > 1 { "mean " } else { "" };
             svg.text((width - 16.0, 24.0), Set::End, "soft", &format!("{of_the_batch}loss {loss}"));
         }
+    }
+
+    /// Residual blocks that are drawn.
+    fn blocks(&self) -> usize {
+        let nodes = self.columns.iter().filter_map(|column| column.node.as_ref());
+        nodes.filter(|node| !node.up.inner().is_empty()).count()
     }
 
     fn x(&self, at: usize) -> f64 {
@@ -190,13 +200,10 @@ impl Drawn<'_> {
         if !self.joined(right) {
             return;
         }
-        let (below, here) = (&self.columns[right - 1], &self.columns[right]);
+        let here = &self.columns[right];
         let (start, end) = (self.x(right - 1) + self.wide / 2.0, self.x(right) - self.wide / 2.0);
         if here.weights().is_none() {
-            // Each unit hangs on the one beside it.
-            for unit in 0..below.drawn().min(here.drawn()) {
-                svg.line((start, self.y(right - 1, unit)), (end, self.y(right, unit)), "line", 1.0);
-            }
+            self.one_by_one(right, (start, end), svg);
             return;
         }
         let (labelled, values) = (self.is_labelled(right), self.values(right));
@@ -222,6 +229,23 @@ impl Drawn<'_> {
         }
         for (place, value) in labels.into_iter().filter(|_| labelled) {
             svg.label(place, &self.drawing.digits.write(value).text());
+        }
+    }
+
+    /// Each unit hangs on the one beside it.
+    fn one_by_one(&self, right: usize, (start, end): (f64, f64), svg: &mut Svg) {
+        let units = 0..self.columns[right - 1].drawn().min(self.columns[right].drawn());
+        let blame = |unit| match self.drawing.flow {
+            Flow::Backward => self.received(right, unit, unit),
+            Flow::Network => None,
+        };
+        let largest = units.clone().filter_map(blame).fold(0.0, |most: f64, value| most.max(value.abs()));
+        for unit in units {
+            let (start, end) = ((start, self.y(right - 1, unit)), (end, self.y(right, unit)));
+            match blame(unit) {
+                Some(value) if largest > 0.0 => svg.arrow(end, start, value, 0.4 + 3.0 * value.abs() / largest),
+                _ => svg.line(start, end, "line", 1.0),
+            }
         }
     }
 
@@ -305,7 +329,15 @@ impl Drawn<'_> {
             let (left, right, top) = (self.x(from), self.x(at), MARGIN.1 - 54.0);
             let (near, far) = (MARGIN.1 - 50.0, MARGIN.1 - 50.0);
             svg.path(&[(left + 14.0, near), (left + 26.0, top), (right - 26.0, top), (right - 14.0, far)], "line", 1.5);
-            svg.text((f64::midpoint(left, right), top - 5.0), Set::Middle, "soft small", "around");
+            let as_it_is = "around: each e as it is";
+            let words = match (self.drawing.flow, node.up) {
+                // Blocks beside or inside of each other leave less room.
+                (Flow::Backward, LayerForward::Residual(block)) if block.parameters.is_none() && self.blocks() == 1 => {
+                    as_it_is
+                }
+                _ => "around",
+            };
+            svg.text((f64::midpoint(left, right), top - 5.0), Set::Middle, "soft small", words);
         }
     }
 
