@@ -161,7 +161,7 @@ def test_a_normalizations_numbers_are_computed(server):
         found = [display for display in displays(text)
                  if display.removeprefix("\\begin{aligned}\n").startswith(name)
                  and len([form for form in sides(display) if is_of_numbers(form)]) >= 2]
-        assert len(found) >= 4 if name in shared else 5, name
+        assert len(found) >= (4 if name in shared else 5), name
 
 
 def test_of_a_deep_network_the_ends_are_shown_and_what_is_asked_for(server):

@@ -3,7 +3,7 @@
 
 import { h } from "./element.js";
 import { activationName, show } from "./numbers.js";
-import { layersOf } from "./trace.js";
+import { isPlain, layersOf } from "./trace.js";
 
 const UNITS = 4;
 const TERMS = 4;
@@ -98,8 +98,9 @@ function ofSoftmax(naming, { outputs: [outputs] }, { errors: [errors], deltas: [
     `${show(outputs[j])}·(${show(errors[j])} − (${all}))`, show(deltas[j])];
 }
 
-/** Of each other loss, its error by y, ŷ (in a sum and in a product) and how many outputs there are. */
+/** Of each loss, its error by y, ŷ (where it is divided by, and in a sum or a product) and how many outputs there are. */
 const ERRORS = {
+  half_squared_error: (y, p, q) => `${y} − ${q}`,
   mean_squared_error: (y, p, q, count) => `2·(${y} − ${q})${count > 1 ? `/${count}` : ""}`,
   binary_cross_entropy: (y, p, q, count) => `(${y} − ${q})/(${count > 1 ? `${count}·` : ""}${q}·(1 − ${q}))`,
   cross_entropy: (y, p) => `${y}/${p}`,
@@ -107,12 +108,8 @@ const ERRORS = {
 
 function outputError(naming, trace, layer, j, error) {
   const [y, output] = [trace.loss.targets[0][j], trace.forward.outputs[0][j]];
-  const squared = trace.loss.kind === "half_squared_error";
-  const name = `error of ${naming.output(layer, j)}`;
-  if (squared) return [name, `${naming.target(j)} − ${naming.output(layer, j)}`, `${show(y)} − ${bracket(output)}`, show(error)];
-  const count = trace.loss.targets[0].length;
-  const write = ERRORS[trace.loss.kind];
-  return [name, write(naming.target(j), naming.output(layer, j), naming.output(layer, j), count), write(show(y), show(output), bracket(output), count), show(error)];
+  const [write, count, name] = [ERRORS[trace.loss.kind], trace.loss.targets[0].length, naming.output(layer, j)];
+  return [`error of ${name}`, write(naming.target(j), name, name, count), write(show(y), show(output), bracket(output), count), show(error)];
 }
 
 function passedDown(naming, above, layer, j, error) {
@@ -124,8 +121,8 @@ function passedDown(naming, above, layer, j, error) {
 }
 
 function update({ naming, inputs, trace }, parts) {
-  const { kind, learning_rate: rate, momentum } = trace.update.optimizer;
-  const plain = kind === "sgd" && !momentum;
+  const { kind, learning_rate: rate } = trace.update.optimizer;
+  const plain = isPlain(trace.update.optimizer);
   const blocks = [...parts.keys()].reverse().map((layer) => {
     const { forward, backward, update } = parts[layer];
     const values = layer === 0 ? inputs : parts[layer - 1].forward.outputs[0];

@@ -7,7 +7,7 @@ import { RULES, short, watched } from "./fields.js";
 import { fits } from "./layout.js";
 import { keyOf } from "./network.js";
 import { exact, percent, show } from "./numbers.js";
-import { after } from "./trace.js";
+import { after, isPlain } from "./trace.js";
 
 const SHOWN = 5;
 
@@ -76,12 +76,10 @@ function chainOf({ gradient, paths }, name, optimizer, named) {
 }
 
 /** What a gradient's sign says. Where more than the gradient moves a weight, it does not say which way. */
-function meaning(gradient, { kind, momentum, weight_decay: decay }) {
+function meaning(gradient, optimizer) {
   if (gradient === 0) return "the error does not change with it";
-  const isPlain = kind === "sgd" && !momentum && !decay;
-  const rule = kind === "sgd" ? "momentum and decay" : kind;
-  if (gradient > 0) return `the error grows with it${isPlain ? ", so it is made smaller" : `; ${rule} has a say in which way it goes`}`;
-  return `the error shrinks as it grows${isPlain ? ", so it is made larger" : `; ${rule} has a say in which way it goes`}`;
+  const [change, made] = gradient > 0 ? ["the error grows with it", "smaller"] : ["the error shrinks as it grows", "larger"];
+  return `${change}${isPlain(optimizer) ? `, so it is made ${made}` : `; the rule of ${optimizer.kind} has a say in which way it goes`}`;
 }
 
 /** A list of all weights, where there is no room for them on the picture to be pressed on. */

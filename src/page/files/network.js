@@ -4,7 +4,7 @@ import { h, replace, s } from "./element.js";
 import { RULES, watched } from "./fields.js";
 import { BIAS, EDGE, biasWidth, fieldWidth, layout } from "./layout.js";
 import { exact, show, signed } from "./numbers.js";
-import { fitted, sizeFor } from "./room.js";
+import { fitted, sizeFor, widthOf } from "./room.js";
 import { layersOf } from "./trace.js";
 
 /** What there is to see at each stage: the later ones keep what the earlier ones brought. */
@@ -200,8 +200,8 @@ function drawBias({ plan, state, on, overlay, seen, parts }, gap, j, x, y) {
   overlay.append(chip({ weight, key, name, value, change: update?.change[j], place, kind: "bias", whose: `the bias of ${state.naming.output(gap, j)}`, state, on, plan }));
 }
 
-/** How wide a letter of the loss is, at the most. */
-const LETTER = 10;
+/** Letters of the loss, in pixels. */
+const LOSS_SIZE = 15;
 
 function drawTargets({ plan, seen, parts, state, on, picture, overlay }) {
   const last = plan.units.at(-1);
@@ -226,7 +226,7 @@ function drawTargets({ plan, seen, parts, state, on, picture, overlay }) {
   if (seen >= SEEN.error && state.trace?.loss) {
     const lowest = plan.targets.at(-1);
     const words = `E = ${show(state.trace.loss.value)}`;
-    const middle = Math.min(lowest.x, plan.width - EDGE - LETTER * words.length / 2);
+    const middle = Math.min(lowest.x, plan.width - EDGE - widthOf(words, LOSS_SIZE) / 2);
     const place = plan.below
       ? { x: plan.width - EDGE, y: lowest.y + plan.radius + 28, class: "loss end" } : { x: middle, y: lowest.y + plan.radius + 24, class: "loss" };
     picture.append(s("text", place, words));

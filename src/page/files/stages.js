@@ -2,6 +2,7 @@
 
 import { h } from "./element.js";
 import { show } from "./numbers.js";
+import { isPlain } from "./trace.js";
 
 /** Each stage's number, and what its button says. */
 export const STAGES = {
@@ -48,10 +49,9 @@ function backward({ naming, trace, sizes }) {
 }
 
 function update({ trace }) {
-  const { kind, momentum, weight_decay: decay } = trace.update.optimizer;
-  const isPlain = kind === "sgd" && !momentum && !decay;
+  const { optimizer } = trace.update;
   const moves = trace.update.layers.some(({ parameters }) => Object.values(parameters ?? {}).some(({ change }) => change.flat().some(Boolean)));
-  const how = isPlain ? "a little, against the error and in proportion to its part in it" : `by as much as the rule of ${kind} says`;
+  const how = isPlain(optimizer) ? "a little, against the error and in proportion to its part in it" : `by as much as the rule of ${optimizer.kind} says`;
   return [moves ? `Every weight moves ${how}. The error was ` : "No weight moves: nothing of the error reaches any of them. The error was ", strong(show(trace.loss.value)),
     " and is now ", strong(show(trace.update.loss_after)), "."];
 }

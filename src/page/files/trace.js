@@ -33,3 +33,8 @@ export function sizesOf(network) {
   if (!network.layers.every((layer) => layer.kind === "dense")) return null;
   return [network.inputs, ...network.layers.map((layer) => layer.units)];
 }
+
+/** Whether an optimizer's change is the learning rate times the gradient, and nothing besides. */
+export function isPlain({ kind, momentum, weight_decay: decay, clip_norm: clip }) {
+  return kind === "sgd" && !momentum && !decay && !clip;
+}
