@@ -88,7 +88,7 @@ impl<'m> Stepper<'m> {
             fine
         } else {
             let packing = &mut self.packing;
-            let plain = self.model.optimizer().is_plain().then_some(Plain { rate, rows });
+            let plain = self.model.optimizer().is_plain().then(|| Plain::new(rate, rows));
             let mut fine = true;
             descend(&mut self.layers, inputs, |layer, below, errors_below| {
                 fine &= layer.descend(below, errors_below, (rows, plain), packing);

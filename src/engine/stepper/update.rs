@@ -23,16 +23,16 @@ struct Slot {
 /// Plain descent: w + (0 − η·gradient), while the sums of the gradient are at hand.
 #[derive(Clone, Copy)]
 pub(super) struct Plain {
-    pub(super) rate: f64,
+    rate: f64,
     /// Examples of the batch
-    pub(super) rows: usize,
+    rows: usize,
+    /// 1/n, where dividing by n is the same
+    part: Option<f64>,
 }
 
 /// A parameter's numbers that follow from the sums of its gradient.
 struct Descent<'p> {
     plain: Plain,
-    /// 1/n, where dividing by n is the same
-    part: Option<f64>,
     values: &'p [f64],
     after: &'p mut [f64],
     fine: bool,
@@ -66,26 +66,38 @@ fn exact_part(rows: usize) -> Option<f64> {
     rows.is_power_of_two().then(|| 1.0 / rows as f64)
 }
 
+impl Plain {
+    pub(super) fn new(rate: f64, rows: usize) -> Self {
+        Self { rate, rows, part: exact_part(rows) }
+    }
+}
+
+impl Descent<'_> {
+    #[allow(clippy::inline_always, reason = "compiled for the instructions of the product that it ends")]
+    #[inline(always)]
+    fn each(&mut self, at: usize, sums: &[f64], gradient: impl Fn(f64) -> f64) {
+        let rate = self.plain.rate;
+        let numbers = self.values[at..].iter().zip(sums).zip(&mut self.after[at..]);
+        let mut fine = true;
+        numbers.for_each(|((w, &sum), after)| {
+            *after = w + (0.0 - rate * gradient(sum));
+            fine &= after.is_finite();
+        });
+        self.fine &= fine;
+    }
+}
+
 impl Finish for Descent<'_> {
     const STAY: bool = false;
 
     #[allow(clippy::inline_always, reason = "compiled for the instructions of the product that it ends")]
     #[inline(always)]
     fn take(&mut self, at: usize, sums: &[f64]) {
-        let Plain { rate, rows } = self.plain;
-        let numbers = self.values[at..].iter().zip(sums).zip(&mut self.after[at..]);
-        let mut fine = true;
-        match self.part {
-            Some(part) => numbers.for_each(|((w, sum), after)| {
-                *after = w + (0.0 - rate * (0.0 - sum * part));
-                fine &= after.is_finite();
-            }),
-            None => numbers.for_each(|((w, sum), after)| {
-                *after = w + (0.0 - rate * uphill(rows, *sum));
-                fine &= after.is_finite();
-            }),
+        let Plain { rows, part, .. } = self.plain;
+        match part {
+            Some(part) => self.each(at, sums, |sum| 0.0 - sum * part),
+            None => self.each(at, sums, |sum| uphill(rows, sum)),
         }
-        self.fine &= fine;
     }
 }
 
@@ -116,7 +128,7 @@ impl Parameter {
     /// Its numbers after a step of plain descent along a product that is the gradient's sums; whether all are finite.
     pub(super) fn descend(&mut self, left: Operand, right: Operand, plain: Plain, packing: &mut Packing) -> bool {
         let Self { values, after, gradient, .. } = self;
-        let mut descent = Descent { plain, part: exact_part(plain.rows), values, after, fine: true };
+        let mut descent = Descent { plain, values, after, fine: true };
         product_then(left, right, gradient, packing, &mut descent);
         descent.fine
     }
@@ -124,7 +136,7 @@ impl Parameter {
     /// The same, along sums that stand in its gradient.
     pub(super) fn descend_from_sums(&mut self, plain: Plain) -> bool {
         let Self { values, after, gradient, .. } = self;
-        let mut descent = Descent { plain, part: exact_part(plain.rows), values, after, fine: true };
+        let mut descent = Descent { plain, values, after, fine: true };
         descent.take(0, gradient);
         descent.fine
     }

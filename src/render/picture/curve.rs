@@ -90,12 +90,12 @@ pub(super) fn draw(trace: &Trace, layer: &LayerName, digits: Digits, example: us
         "The activation {name} as a line and its slope as a dashed line, with a dot on each for the pre-activation of \
          each unit of layer {layer}."
     );
-    let lines = found.iter().flat_map(|curve| curve.lines(digits, example)).flat_map(<[String; 2]>::into_iter);
-    let widest = lines.map(|line| width_of(&line)).fold(0.0, f64::max);
+    let lines = found.as_ref().map(|curve| curve.lines(digits, example)).unwrap_or_default();
+    let widest = lines.iter().flatten().map(|line| width_of(line)).fold(0.0, f64::max);
     let mut svg = Svg::new((SIZE.0.max(BESIDE + widest), SIZE.1), &title, description);
     svg.text((16.0, 26.0), Set::Start, "head", &title);
     if let Some(curve) = found {
-        curve.draw(&mut svg, digits, example);
+        curve.draw(&mut svg, &lines, example);
     }
     svg.finish()
 }
@@ -111,7 +111,7 @@ impl Curve<'_> {
         (0..self.inputs.columns().min(LISTED)).map(line).collect()
     }
 
-    fn draw(&self, svg: &mut Svg, digits: Digits, example: usize) {
+    fn draw(&self, svg: &mut Svg, lines: &[[String; 2]], example: usize) {
         let (rows, units) = (self.inputs.rows(), self.inputs.columns());
         let shown = self.inputs.values().len().min(POINTS);
         let points = || self.inputs.values().iter().zip(self.outputs.values()).zip(self.slopes.values()).take(shown);
@@ -149,9 +149,9 @@ impl Curve<'_> {
             svg.text((left, 132.0), Set::Start, "soft small", &which);
         }
         let mut y = 152.0;
-        for [above, below] in self.lines(digits, example) {
-            svg.text((left, y), Set::Start, "", &above);
-            svg.text((left, y + 16.0), Set::Start, "soft small", &below);
+        for [above, below] in lines {
+            svg.text((left, y), Set::Start, "", above);
+            svg.text((left, y + 16.0), Set::Start, "soft small", below);
             y += 37.0;
         }
         if units > LISTED {

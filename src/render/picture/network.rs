@@ -213,7 +213,7 @@ impl Drawn<'_> {
         for (from, to, value) in values {
             let (start, end) = ((start, self.y(right - 1, from)), (end, self.y(right, to)));
             let share = if largest > 0.0 { value.abs() / largest } else { 0.0 };
-            let width = if labelled { 1.0 + (WIDEST - 1.0) * share } else { 0.4 + 3.0 * share };
+            let width = if labelled { 1.0 + (WIDEST - 1.0) * share } else { thin(share) };
             let part = match self.drawing.flow {
                 Flow::Backward if pointed => {
                     svg.arrow(end, start, value, width);
@@ -243,7 +243,7 @@ impl Drawn<'_> {
         for unit in units {
             let (start, end) = ((start, self.y(right - 1, unit)), (end, self.y(right, unit)));
             match blame(unit) {
-                Some(value) if largest > 0.0 => svg.arrow(end, start, value, 0.4 + 3.0 * value.abs() / largest),
+                Some(value) if largest > 0.0 => svg.arrow(end, start, value, thin(value.abs() / largest)),
                 _ => svg.line(start, end, "line", 1.0),
             }
         }
@@ -348,6 +348,11 @@ impl Drawn<'_> {
         svg.text((x, y - 6.0), Set::Middle, "soft", "…");
         svg.text((x, y + 14.0), Set::Middle, "soft", &format!("{} between", counted(count, "layer")));
     }
+}
+
+/// The width of a line without a number, by its part of the largest.
+fn thin(share: f64) -> f64 {
+    0.4 + 3.0 * share
 }
 
 /// ₁₂

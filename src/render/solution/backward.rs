@@ -262,9 +262,7 @@ impl Sheet<'_> {
         } else {
             section.rule(names.delta(at, &any), quantity("u", &any).over(spread));
         }
-        // An example's own means are those of all its units.
-        let mut at_first = true;
-        for unit in self.shown(node.units()) {
+        for (place, unit) in self.shown(node.units()).into_iter().enumerate() {
             let j = Unit(unit);
             let error = self.value(down.errors.at(n, unit)).grouped();
             let equation = Equation::of(quantity("u", &j)).is(error.times(self.value(gamma.values()[unit]).grouped()));
@@ -278,7 +276,8 @@ impl Sheet<'_> {
                 let product = |row, column| one(row, column).times(self.value(up.normalized.at(row, column)).grouped());
                 let terms: [(_, &dyn Fn(usize, usize) -> Math, _); 2] =
                     [("p", &one, mean_error), ("q", &product, mean_product)];
-                for (letter, term, mean) in terms.into_iter().filter(|_| at_first || up.statistics.is_some()) {
+                // An example's own means are those of all its units.
+                for (letter, term, mean) in terms.into_iter().filter(|_| place == 0 || up.statistics.is_some()) {
                     let equation = Equation::of(shared(letter, &j)).is(self.mean_over(group, term));
                     section.equation(equation.comes_to(self.number(mean[of])));
                 }
@@ -286,7 +285,6 @@ impl Sheet<'_> {
                 top = top.minus(self.value(mean_error[of]).grouped());
                 top = top.minus(normalized.times(self.value(mean_product[of]).grouped()));
             }
-            at_first = false;
             let equation = Equation::of(names.delta(at, &j)).is(top.over(self.value(up.deviation[of])));
             section.equation(equation.comes_to(self.number(down.deltas.at(n, unit))));
             let errors = |n| self.value(down.errors.at(n, unit)).grouped();

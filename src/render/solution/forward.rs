@@ -175,15 +175,13 @@ impl Sheet<'_> {
         );
         section.equation(Equation::of(Symbol::of("ε")).comes_to(self.number(layer.epsilon)));
         let (gamma, beta) = (&layer.parameters[ParameterName::Gamma], &layer.parameters[ParameterName::Beta]);
-        // An example's own are those of all its units.
-        let mut at_first = true;
-        for unit in self.shown(node.units()) {
+        for (place, unit) in self.shown(node.units()).into_iter().enumerate() {
             let (j, group) = (Unit(unit), Group::of(layer.statistics, unit, node.units()));
             let of = group.place(n);
-            if at_first || layer.statistics.is_some() {
+            // An example's own are those of all its units.
+            if place == 0 || layer.statistics.is_some() {
                 self.statistics(layer, (node.inputs, group), [shared("μ", &j), shared("v", &j)], section);
             }
-            at_first = false;
             let top = self.value(node.inputs.at(n, unit)).minus(self.value(layer.mean[of]).grouped());
             let equation = Equation::of(quantity("n", &j)).is(top.over(self.value(layer.deviation[of])));
             section.equation(equation.comes_to(self.number(layer.normalized.at(n, unit))));
